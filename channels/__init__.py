@@ -1,0 +1,1 @@
+"""The messengers Permesso speaks: one folder each, declared in `registry`."""

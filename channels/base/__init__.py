@@ -1,0 +1,1 @@
+"""What every channel has in common."""

@@ -1,0 +1,176 @@
+"""What a channel is: a value that says what a platform can do and how we speak with it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from typing import Protocol
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from channels.base.outcomes import Sent
+from channels.base.webhook import Stamp, WebhookRequest
+from shared.contracts.inbound import InboundEvent
+from shared.contracts.stories import Part, RenderedStory, Rendering
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a platform lets one account speak. Units: messages, seconds."""
+
+    per_second: float
+    """For the whole account."""
+    address_interval: float = 0.0
+    """Between two messages to one address, once the burst is used up."""
+    address_burst: int = 1
+    group_per_minute: float | None = None
+    """For addresses that `is_group` knows, where the platform has a limit of its own."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a platform can do; the rest of the house asks here, never by name."""
+
+    text_limit: int
+    caption_limit: int
+    pace: Pace
+    tells_delivered: bool = False
+    tells_read: bool = False
+    removes_doubles: bool = False
+    """The receiver recognises a repeat by our id, so an unknown outcome may be sent again."""
+    receives: bool = True
+    """The platform sends us webhooks."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """A picture or a video with its bytes."""
+
+    id: UUID
+    mime: str
+    name: str
+    data: bytes
+
+
+class MediaShelf(Protocol):
+    """The media of one account: what the platform already knows, and the bytes for what it does not."""
+
+    async def reference(self, media_id: UUID) -> str | None:
+        """Return the platform's own reference to this media on this account, if it has one.
+
+        While another send of this process uploads the same media, wait for its result. A caller
+        that gets none is the uploader: it must call `keep` or `give_up`.
+        """
+        ...
+
+    async def file(self, media_id: UUID) -> MediaFile:
+        """Return the bytes."""
+        ...
+
+    async def keep(self, media_id: UUID, reference: str, *, expires_at: datetime | None = None) -> None:
+        """Remember the platform's reference, and let those who wait use it."""
+        ...
+
+    async def give_up(self, media_id: UUID) -> None:
+        """The upload failed; the next caller of `reference` becomes the uploader."""
+        ...
+
+    async def forget(self, media_id: UUID) -> None:
+        """The platform no longer knows the reference."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One attempt at one part of one message."""
+
+    attempt_id: UUID
+    message_id: UUID
+    part_number: int
+    """From 0."""
+    address: str
+    part: Part
+    start_before: float
+    """No byte may leave after this moment, in `shared.clock.ticks()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """What the platform says an account is."""
+
+    platform_id: str
+    name: str
+
+
+class Sender(Protocol):
+    """A channel opened with one account's credentials."""
+
+    async def send(self, delivery: Delivery) -> Sent:
+        """Hand one part to the platform, or raise a `SendError` that says why not."""
+        ...
+
+    async def connect(self, webhook_url: str, secret: str) -> Connected:
+        """Check the credentials and ask the platform to send its webhooks to us."""
+        ...
+
+    async def acknowledge(self, tap_id: str) -> None:
+        """Tell the platform that a tap on a button was seen. Its failure is of no consequence."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
+class Outbound(Protocol):
+    """A channel's sending half: the module that `Channel.outbound` names."""
+
+    def open_sender(
+        self, credentials: BaseModel, *, shelf: MediaShelf, addresses: "AddressPolicy"
+    ) -> Sender:
+        """Open the channel with one account's credentials."""
+        ...
+
+
+class AddressPolicy(Protocol):
+    """Which hosts an outgoing connection may reach (`shared.security.addresses`)."""
+
+    def check(self, host: str, port: int, ip: str) -> None:
+        """Raise `ForbiddenAddress` unless a connection to this IP, resolved from this host, is allowed."""
+        ...
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One platform, complete."""
+
+    name: str
+    title: str
+    capabilities: Capabilities
+    credentials: type[BaseModel]
+    """Validation, form and masked secrets in one; its JSON schema is shown to brands."""
+    outbound: str
+    """The module of the sending half, imported when first opened (so the gateway never loads it)."""
+    verify: Callable[[WebhookRequest, str], None]
+    """Raise `SignatureMismatch` unless the request proves its origin with this account's secret."""
+    stamp: Callable[[WebhookRequest], Stamp]
+    """Never raises: a body nobody understands is stamped with its own hash."""
+    parse: Callable[[WebhookRequest], list[InboundEvent]]
+    """Never raises: what is not understood becomes `NotUnderstood`."""
+    render: Callable[[RenderedStory, Mapping[str, object]], Rendering]
+    """Pure: a story in one language and the account's settings → the platform's calls and findings."""
+    text: Callable[[str, Mapping[str, object]], Part]
+    """Pure: a plain text (a reply, a service message) → the platform's call."""
+    normalise: Callable[[str], str]
+    """An address in its one spelling; raises ValueError that says what is wrong with it."""
+    settings: type[BaseModel] | None = None
+    """What a brand may choose for an account of this channel; its JSON schema makes the form."""
+    is_group: Callable[[str], bool] = lambda address: False
+    platform_account_id: Callable[[BaseModel], str | None] = lambda credentials: None
+    """The platform's own id of the account, where the credentials already tell it."""
+
+    def open(self, credentials: BaseModel, *, shelf: MediaShelf, addresses: AddressPolicy) -> Sender:
+        """Open the channel with one account's credentials."""
+        outbound: Outbound = import_module(self.outbound)
+        return outbound.open_sender(credentials, shelf=shelf, addresses=addresses)

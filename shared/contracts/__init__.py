@@ -1,0 +1,1 @@
+"""Types on the wire between the services, and between them and the outside. No behaviour."""

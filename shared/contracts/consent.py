@@ -1,0 +1,292 @@
+"""Consent on the wire: who may be written to, by which account, for which purpose, and why."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from shared.contracts.base import Contract
+
+Address = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+Purpose = Annotated[
+    str, StringConstraints(pattern=r"^(marketing(\.[a-z0-9_-]{1,40})?|service|measuring)$")
+]
+"""What brands may name. `marketing` covers every `marketing.<topic>`."""
+AnyPurpose = Annotated[
+    str, StringConstraints(pattern=r"^(marketing(\.[a-z0-9_-]{1,40})?|service|measuring|reply)$")
+]
+"""With `reply`, which only the house itself uses: one answer per inbound event."""
+
+
+class Scope(StrEnum):
+    """How far a revocation reaches. All but `purpose` leave `service` alone, unless it is named."""
+
+    PURPOSE = "purpose"
+    ACCOUNT = "account"
+    CHANNEL = "channel"
+    BRAND = "brand"
+
+
+class Evidence(Contract):
+    """How a person said it: what a regulator asks for."""
+
+    source: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    """Such as `web_form`, `telegram.start`, `chat`, `shop_till`."""
+    wording: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    wording_version: Annotated[str, StringConstraints(max_length=100)] | None = None
+    language: Annotated[str, StringConstraints(max_length=35)] | None = None
+    at: datetime | None = None
+    """When it happened, as the caller or the platform says: evidence, never our order."""
+    url: Annotated[str, StringConstraints(max_length=2_048)] | None = None
+    ip: Annotated[str, StringConstraints(max_length=45)] | None = None
+    user_agent: Annotated[str, StringConstraints(max_length=500)] | None = None
+    payload: Annotated[str, StringConstraints(max_length=256)] | None = None
+    """A deep link's payload."""
+    platform_id: Annotated[str, StringConstraints(max_length=256)] | None = None
+    """The platform's id of the message or tap that said it."""
+    inbox_id: UUID | None = None
+    """The stored webhook that it came with."""
+    rule: Annotated[str, StringConstraints(max_length=200)] | None = None
+    """The keyword or button that was recognised."""
+    text: Annotated[str, StringConstraints(max_length=4_096)] | None = None
+    """The person's own words."""
+
+
+class Profile(Contract):
+    """What the platform told about a person in passing."""
+
+    language: str | None = None
+    name: str | None = None
+
+
+class ConsentEventIn(Contract):
+    """Something to record. `id` is made by the caller, so a repeat changes nothing."""
+
+    id: UUID
+    brand_id: UUID
+    action: Literal["grant", "revoke", "block", "unblock", "seen"]
+    """`seen`: the person wrote; known from now on, nothing agreed."""
+    account_id: UUID
+    address: Address
+    purpose: Purpose = "marketing"
+    scope: Scope = Scope.PURPOSE
+    evidence: Evidence
+    expires_at: datetime | None = None
+    profile: Profile = Profile()
+
+
+class Reached(Contract):
+    """One key that an event changed or confirmed."""
+
+    account_id: UUID
+    address: Address
+    purposes: tuple[str, ...]
+    """Exact purposes; `marketing` stands for its topics too."""
+
+
+class ConsentRecorded(Contract):
+    """What became of an event; equal for a repeat of it."""
+
+    id: UUID
+    seq: int
+    """The ledger's sequence: our only order."""
+    person_id: UUID
+    state: Literal["granted", "revoked", "unchanged"]
+    reason: str | None = None
+    """Why a grant changed nothing, such as `older_than_revocation`."""
+    effective_at: datetime
+    reaches: tuple[Reached, ...]
+    """Where a revocation holds: what the dispatcher must halt."""
+
+
+class PermissionQuestion(Contract):
+    """May these people be written to, now?"""
+
+    brand_id: UUID
+    account_id: UUID
+    purpose: AnyPurpose
+    addresses: Annotated[tuple[Address, ...], Field(max_length=1000)]
+
+
+class Permission(Contract):
+    """The answer for one address."""
+
+    address: Address
+    allowed: bool
+    reason: str
+    """`granted`, `reply`; or `no_consent`, `revoked`, `expired`, `blocked`."""
+    consent_event_id: UUID | None = None
+    seq: int = 0
+
+
+class Permissions(Contract):
+    """The answers, in the order of the question."""
+
+    results: tuple[Permission, ...]
+
+
+class AudienceFilter(Contract):
+    """Who is meant: exactly one of the three."""
+
+    everyone: bool = False
+    tags: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    """People who carry at least one of them."""
+    addresses: Annotated[tuple[Address, ...], Field(max_length=100_000)] = ()
+    """Each of them gets a message, if only a withheld one."""
+
+
+class AudienceQuestion(Contract):
+    """One page of an audience on one account, in the order of addresses."""
+
+    brand_id: UUID
+    account_id: UUID
+    purpose: Purpose
+    filter: AudienceFilter
+    after: str | None = None
+    """The last address of the page before."""
+    limit: Annotated[int, Field(ge=1, le=5_000)] = 1_000
+
+
+class Recipient(Contract):
+    """A person of an audience who may be written to now."""
+
+    person_id: UUID
+    address: Address
+    language: str | None = None
+    timezone: str | None = None
+    consent_event_id: UUID | None = None
+    seq: int = 0
+
+
+class Excluded(Contract):
+    """A named address that may not be written to now."""
+
+    person_id: UUID | None = None
+    address: Address
+    reason: str
+
+
+class AudiencePage(Contract):
+    """Those who may be written to; those who may not, by reason; where to go on."""
+
+    recipients: tuple[Recipient, ...]
+    excluded: dict[str, int] = {}
+    """Counts of this page, for `everyone` and `tags`."""
+    withheld: tuple[Excluded, ...] = ()
+    """One by one, for `addresses`."""
+    next: str | None = None
+
+
+class AudienceCount(Contract):
+    """How many of an audience may be written to now."""
+
+    eligible: int
+    excluded: dict[str, int]
+
+
+class PersonAddress(Contract):
+    """Where a person can be reached."""
+
+    account_id: UUID
+    channel: str
+    address: Address
+    blocked_at: datetime | None = None
+
+
+class ConsentState(Contract):
+    """What holds for one purpose on one account, and since which event."""
+
+    account_id: UUID
+    address: Address
+    purpose: str
+    status: Literal["granted", "revoked", "expired"]
+    since: datetime
+    expires_at: datetime | None = None
+    consent_event_id: UUID
+    seq: int
+
+
+class Person(Contract):
+    """A person as one brand knows them."""
+
+    id: UUID
+    language: str | None = None
+    timezone: str | None = None
+    tags: tuple[str, ...] = ()
+    attributes: dict[str, str | int | float | bool | None] = {}
+    created_at: datetime
+    addresses: tuple[PersonAddress, ...] = ()
+    consents: tuple[ConsentState, ...] = ()
+
+
+Tag = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.:-]{0,63}$")]
+
+
+class PersonChange(Contract):
+    """What a brand may say about a person; what is left out stays."""
+
+    language: Annotated[str, StringConstraints(max_length=35)] | None = None
+    timezone: Annotated[str, StringConstraints(max_length=64)] | None = None
+    tags: Annotated[tuple[Tag, ...], Field(max_length=100)] | None = None
+    attributes: Annotated[
+        dict[str, str | int | float | bool | None], Field(max_length=100)
+    ] | None = None
+
+
+class HistoryEntry(Contract):
+    """One event of a person's history."""
+
+    id: UUID
+    seq: int
+    action: str
+    account_id: UUID
+    address: Address
+    purpose: str
+    scope: Scope
+    recorded_at: datetime
+    evidence: Evidence
+
+
+class History(Contract):
+    """A person's events in the ledger's order; go on with `after=<next>`."""
+
+    items: tuple[HistoryEntry, ...]
+    next: int | None = None
+
+
+class BrandFacts(Contract):
+    """What consent needs to know of a brand."""
+
+    id: UUID
+    name: str
+    country: str
+    languages: tuple[str, ...]
+    timezone: str
+
+
+class AccountFacts(Contract):
+    """What consent needs to know of an account."""
+
+    id: UUID
+    brand_id: UUID
+    channel: str
+
+
+class FeedItem(Contract):
+    """Something that became true in the registry, for those who tell others about it."""
+
+    cursor: int
+    brand_id: UUID
+    event_id: UUID
+    type: Literal["consent.granted", "consent.revoked", "consent.expired"]
+    at: datetime
+    data: dict[str, object]
+
+
+class Feed(Contract):
+    """Items in order; follow with `after=<last cursor>`."""
+
+    items: tuple[FeedItem, ...]
+    cursor: int
