@@ -1,0 +1,265 @@
+"""Deliver what waits on one lane: claim, ask, intend, write; the settler writes down the rest.
+
+The steps are those of docs/protocol.md. The clock of the start deadline is read before consent is
+asked; the deadline itself is checked by the sending client in the line before the socket write.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from datetime import date
+from itertools import groupby
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+
+from services.dispatcher import campaigns
+from services.dispatcher.accounts import OpenAccount
+from services.dispatcher.pacing import Pacer
+from services.dispatcher.queries import lanes, messages
+from services.dispatcher.queries.lanes import Lane
+from services.dispatcher.queries.messages import NO_CAMPAIGN, Claimed
+from services.dispatcher.sending import House, Sending
+from services.dispatcher.takeover import take_over
+from shared import clock, failpoints
+from shared.clients.base import ServiceUnavailable
+
+log = structlog.get_logger()
+
+TTL = 5.0
+"""Seconds from before the question to consent until the last moment a send may start."""
+CLAIM_AT_MOST = 500
+"""Also what one question to consent may hold."""
+INTEND_AT_MOST = 32
+IDLE = 1.0
+"""Seconds between two looks when nothing wakes the lane."""
+GONE_QUIET = 5.0
+"""Seconds without work after which a runner ends; the lane is woken when something comes."""
+MARGIN = 0.2
+"""Seconds before the deadline at which it is not worth beginning."""
+
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
+"""Something whose first field is the claimed message."""
+
+
+class DeliveryRunner:
+    """One account's lane, under one epoch."""
+
+    def __init__(self, house: House, lane: Lane, lease: Callable[[], float]) -> None:
+        """Deliver for `lane` as long as `lease()` (ticks) lies ahead."""
+        self._house = house
+        self._lane = lane
+        self._lease = lease
+        self._sending = Sending(house, lane)
+        self._pacer: Pacer | None = None
+        self._turn = 0
+
+    async def run(self, *, stop: asyncio.Event, wake: asyncio.Event) -> None:
+        """Deliver until `stop`, until the lease ends, or until nothing has come for a while."""
+        await take_over(self._house.database, self._lane)
+        quiet_since = clock.ticks()
+        async with asyncio.TaskGroup() as sends:
+            while not stop.is_set() and self._lease() > clock.ticks():
+                wake.clear()
+                rest = await self._round(sends, stop)
+                if rest == 0:
+                    quiet_since = clock.ticks()
+                    continue
+                if clock.ticks() - quiet_since > GONE_QUIET and not wake.is_set():
+                    return
+                await _rest(wake, rest)
+
+    async def _round(self, sends: asyncio.TaskGroup, stop: asyncio.Event) -> float:
+        """Deliver one batch; return how long to rest, 0 when there may be more."""
+        house, lane = self._house, self._lane
+        account = await house.accounts.sender(lane.brand_id, lane.id)
+        batch, queues, paused = await self._claim(account)
+        if paused > 0:
+            return min(IDLE, paused)
+        if not batch:
+            for campaign_id in queues:
+                await campaigns.finish_if_done(house.database, lane.brand_id, campaign_id)
+            return IDLE
+        await failpoints.reach("dispatcher.after_claim")
+        asked_at = clock.ticks()
+        try:
+            granted = await self._ask(batch)
+        except ServiceUnavailable:
+            log.warning("consent.unavailable", lane=str(lane.id), waiting=len(batch))
+            await self._release([(m, 0.0) for m in batch])
+            return 0.25
+        await failpoints.reach("dispatcher.after_ask")
+        deadline = asked_at + TTL
+        await self._send_all(sends, account, granted, deadline, stop)
+        return 0
+
+    async def _claim(self, account: OpenAccount) -> tuple[list[Claimed], list[UUID], float]:
+        """Claim at most a second of the pace: single messages first, campaigns in turn."""
+        lane = self._lane
+        pacer = self._pacer_of(account)
+        left = max(1, min(CLAIM_AT_MOST, int(pacer.per_second)))
+        batch: list[Claimed] = []
+        async with self._house.database.connection(lane.brand_id) as connection:
+            if (paused := await lanes.paused_for(connection, lane_id=lane.id)) > 0:
+                return [], [], paused
+            if not await messages.owns(connection, lane_id=lane.id, epoch=lane.epoch):
+                return [], [], IDLE
+            queues = await messages.running_campaigns(
+                connection, brand_id=lane.brand_id, account_id=lane.id
+            )
+            self._turn += 1
+            turn = self._turn % len(queues) if queues else 0
+            for queue_id in [NO_CAMPAIGN, *queues[turn:], *queues[:turn]]:
+                claimed = await messages.claim(
+                    connection,
+                    brand_id=lane.brand_id,
+                    account_id=lane.id,
+                    queue_id=queue_id,
+                    epoch=lane.epoch,
+                    limit=left,
+                )
+                batch += claimed
+                left -= len(claimed)
+                if left <= 0:
+                    break
+        return batch, queues, 0.0
+
+    async def _ask(self, batch: Sequence[Claimed]) -> list[tuple[Claimed, UUID | None]]:
+        """Ask consent about everybody of a batch; withhold from those who may not be written to."""
+        late = clock.now()
+        withheld: list[tuple[Claimed, str, UUID | None]] = []
+        asked: dict[str, list[Claimed]] = defaultdict(list)
+        for message in batch:
+            if message.deadline and message.deadline <= late:
+                withheld.append((message, "too_late", None))
+            else:
+                asked[message.purpose].append(message)
+        granted: list[tuple[Claimed, UUID | None]] = []
+        for purpose, of_purpose in asked.items():
+            answers = await self._house.consent.check(
+                self._lane.brand_id, self._lane.id, purpose, [m.address for m in of_purpose]
+            )
+            for message, answer in zip(of_purpose, answers, strict=True):
+                if answer.allowed:
+                    granted.append((message, answer.consent_event_id))
+                else:
+                    withheld.append((message, answer.reason, answer.consent_event_id))
+        if withheld:
+            await self._withhold(withheld)
+        return granted
+
+    async def _send_all(
+        self,
+        sends: asyncio.TaskGroup,
+        account: OpenAccount,
+        granted: list[tuple[Claimed, UUID | None]],
+        deadline: float,
+        stop: asyncio.Event,
+    ) -> None:
+        """Intend and start what was granted, in small groups as the pace and the window allow."""
+        ready = await self._hold_back_the_hurried(account, granted)
+        # One partition per statement: a group never crosses a day.
+        ready.sort(key=lambda pair: pair[0].day)
+        while ready:
+            start_before = min(deadline, self._lease())
+            if stop.is_set() or clock.ticks() > start_before - MARGIN:
+                await self._release([(message, 0.0) for message, _ in ready])
+                return
+            tokens = await self._tokens(account, len(ready), start_before)
+            if not tokens:
+                continue
+            slots = await self._house.window.take(tokens)
+            pacer = self._pacer_of(account)
+            pacer.give_back(tokens - slots)
+            group = _same_day(ready[:slots])
+            del ready[: len(group)]
+            self._house.window.give(slots - len(group))
+            pacer.give_back(slots - len(group))
+            start_before = min(deadline, self._lease())
+            await self._sending.begin(sends, account, group, start_before)
+
+    async def _tokens(self, account: OpenAccount, wanted: int, start_before: float) -> int:
+        """Take tokens of the pace; wait for the first one, but not past the deadline."""
+        wanted = min(wanted, INTEND_AT_MOST)
+        if not self._house.paced:
+            return wanted
+        pacer = self._pacer_of(account)
+        if tokens := pacer.take(wanted, clock.ticks()):
+            return tokens
+        now = clock.ticks()
+        await asyncio.sleep(max(0.001, min(pacer.wait(now), start_before - now)))
+        return 0
+
+    async def _hold_back_the_hurried(
+        self, account: OpenAccount, granted: list[tuple[Claimed, UUID | None]]
+    ) -> list[tuple[Claimed, UUID | None]]:
+        """Put back those whose address may not be written to again so soon."""
+        if not self._house.paced:
+            return granted
+        pacer, is_group, now = self._pacer_of(account), account.channel.is_group, clock.ticks()
+        ready: list[tuple[Claimed, UUID | None]] = []
+        early: list[tuple[Claimed, float]] = []
+        for message, event_id in granted:
+            address = message.address
+            wait = pacer.address_wait(address, group=is_group(address), now=now)
+            if wait > 0:
+                early.append((message, wait))
+            else:
+                ready.append((message, event_id))
+        if early:
+            await self._release(early)
+        return ready
+
+    async def _withhold(self, reasons: Sequence[tuple[Claimed, str, UUID | None]]) -> None:
+        for day, rows in _by_day(reasons):
+            async with self._house.database.connection(self._lane.brand_id) as connection:
+                await messages.withhold(
+                    connection,
+                    brand_id=self._lane.brand_id,
+                    day=day,
+                    epoch=self._lane.epoch,
+                    reasons=[(m.id, reason, event_id) for m, reason, event_id in rows],
+                )
+
+    async def _release(self, waits: Sequence[tuple[Claimed, float]]) -> None:
+        for day, rows in _by_day(waits):
+            async with self._house.database.connection(self._lane.brand_id) as connection:
+                await messages.release(
+                    connection,
+                    brand_id=self._lane.brand_id,
+                    day=day,
+                    epoch=self._lane.epoch,
+                    waits=[(m.id, wait) for m, wait in rows],
+                )
+
+    def _pacer_of(self, account: OpenAccount) -> Pacer:
+        if self._pacer is None:
+            told = account.settings.get("per_second")
+            per_second = float(told) if isinstance(told, int | float) and told > 0 else None
+            pace = account.channel.capabilities.pace
+            self._pacer = Pacer(pace, now=clock.ticks(), per_second=per_second)
+            if not self._house.paced:
+                self._pacer.per_second = CLAIM_AT_MOST
+        return self._pacer
+
+
+def _same_day(
+    pairs: Sequence[tuple[Claimed, UUID | None]],
+) -> list[tuple[Claimed, UUID | None]]:
+    """Return the first of these that share the first one's day."""
+    return [pair for pair in pairs if pair[0].day == pairs[0][0].day]
+
+
+def _by_day(rows: Sequence[_Row]) -> list[tuple[date, list[_Row]]]:
+    """Group rows by their message's day."""
+    ordered = sorted(rows, key=lambda row: row[0].day)
+    return [(day, list(of_day)) for day, of_day in groupby(ordered, key=lambda row: row[0].day)]
+
+
+async def _rest(wake: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await wake.wait()
+    except TimeoutError:
+        return

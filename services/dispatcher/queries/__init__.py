@@ -1,0 +1,1 @@
+"""Every statement the dispatcher sends to PostgreSQL, by the noun it is about."""

@@ -1,0 +1,169 @@
+"""Writes down what became of attempts, in groups: one transaction per brand, account and day.
+
+A settlement waits at most for the one before it. When PostgreSQL is away it waits longer, and the
+slots of the window with it, so nothing more leaves until the truth about what left is stored.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+import structlog
+
+from services.dispatcher.queries import lanes, messages, receipts
+from services.dispatcher.queries.messages import Claimed, Settlement
+from services.dispatcher.settle import Verdict
+from services.dispatcher.window import Window
+from services.dispatcher.work import later
+from shared import clock, failpoints
+from shared.database import Database, DatabaseUnavailable
+from shared.ids import derived_id
+
+log = structlog.get_logger()
+
+MOST = 256
+"""Settlements in one transaction."""
+EVENT_OF = {
+    "sent": "message.sent",
+    "refused": "message.refused",
+    "unknown": "message.unknown",
+    "partial": "message.unknown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One attempt with its verdict."""
+
+    brand_id: UUID
+    account_id: UUID
+    channel: str
+    tells_receipts: bool
+    message: Claimed
+    settlement: Settlement
+    verdict: Verdict
+
+
+class Settler:
+    """Collects settlements and writes them down; gives their slots back once they are stored."""
+
+    def __init__(self, database: Database, window: Window) -> None:
+        """Write to `database`, free slots of `window`."""
+        self._database = database
+        self._window = window
+        self._waiting: list[Settled] = []
+        self._came = asyncio.Event()
+
+    def put(self, settled: Settled) -> None:
+        """Take over one settlement; its slot comes back when it is stored."""
+        self._waiting.append(settled)
+        self._came.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Write down what comes until `stop` is set and nothing is left."""
+        while not (stop.is_set() and not self._waiting and self._window.used == 0):
+            if not self._waiting:
+                self._came.clear()
+                try:
+                    async with asyncio.timeout(0.25):
+                        await self._came.wait()
+                except TimeoutError:
+                    continue
+            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+            await self._store(batch)
+
+    async def _store(self, batch: Sequence[Settled]) -> None:
+        groups: dict[tuple[UUID, UUID, date], list[Settled]] = defaultdict(list)
+        for settled in batch:
+            groups[settled.brand_id, settled.account_id, settled.message.day].append(settled)
+        if len(groups) == 1:
+            await self._store_group(batch)
+            return
+        async with asyncio.TaskGroup() as tasks:
+            for group in groups.values():
+                tasks.create_task(self._store_group(group))
+
+    async def _store_group(self, group: Sequence[Settled]) -> None:
+        """Store one group, however often it takes: the statement can be repeated."""
+        await failpoints.reach("dispatcher.before_settle")
+        wait = 0.05
+        while True:
+            try:
+                await self._write(group)
+                break
+            except (DatabaseUnavailable, OSError) as error:
+                log.warning("settlement.waiting", reason=type(error).__name__, count=len(group))
+            except Exception:
+                log.exception("settlement.broke", count=len(group))
+            await asyncio.sleep(wait)
+            wait = min(2.0, wait * 2)
+        self._window.give(len(group))
+        await failpoints.reach("dispatcher.after_settle")
+
+    async def _write(self, group: Sequence[Settled]) -> None:
+        first = group[0]
+        brand_id, account_id, day = first.brand_id, first.account_id, first.message.day
+        async with self._database.connection(brand_id) as connection:
+            now = await messages.settle(
+                connection,
+                brand_id=brand_id,
+                account_id=account_id,
+                day=day,
+                settlements=[s.settlement for s in group],
+            )
+            changed = [s for s in group if s.message.id in now]
+            rows = [row for s in changed if (row := _event(s, now[s.message.id])) is not None]
+            if rows:
+                await events.record(connection, brand_id, rows)
+            requeued = [s.message.id for s in changed if now[s.message.id] == "queued"]
+            if requeued:
+                await messages.follow_campaigns(
+                    connection, brand_id=brand_id, day=day, requeued=requeued
+                )
+            for s in changed:
+                if s.verdict.opted_out:
+                    await later(connection, brand_id, "opted_out", s.message.id)
+                if s.verdict.pause_campaign and s.message.campaign_id:
+                    await later(connection, brand_id, "bad_content", s.message.campaign_id)
+            if first.tells_receipts:
+                ids = [i for s in changed for i in s.settlement.platform_ids]
+                await receipts.match(connection, brand_id, account_id, ids)
+            await _lane(connection, account_id, group)
+
+
+async def _lane(connection: object, account_id: UUID, group: Sequence[Settled]) -> None:
+    """Let the lane rest where the platform asked for it, and come back in time."""
+    pauses = [s.verdict.pause_lane.total_seconds() for s in group if s.verdict.pause_lane]
+    if pauses:
+        await lanes.pause(connection, lane_id=account_id, seconds=max(pauses))
+    waits = [s.settlement.wait for s in group if s.settlement.status == "queued"]
+    if waits:
+        await lanes.wake(connection, lane_id=account_id, seconds=min(waits))
+
+
+def _event(settled: Settled, status: str) -> "events.EventRow | None":
+    """Say what happened to a message that reached an end."""
+    if (kind := EVENT_OF.get(status)) is None:
+        return None
+    if status == "partial" and settled.settlement.outcome == "refused":
+        kind = "message.refused"
+    message = settled.message
+    return events.EventRow(
+        id=derived_id(settled.settlement.attempt_id, status),
+        type=kind,
+        at=clock.now(),
+        data={
+            "message_id": str(message.id),
+            "campaign_id": str(message.campaign_id) if message.campaign_id else None,
+            "account_id": str(settled.account_id),
+            "channel": settled.channel,
+            "address": message.address,
+            "person_id": str(message.person_id) if message.person_id else None,
+            "purpose": message.purpose,
+            "status": status,
+            "reason": settled.settlement.code,
+        },
+    )

@@ -1,0 +1,133 @@
+"""The queue's statements, one rule of the protocol after the other."""
+
+import pytest
+
+from shared.ids import new_id
+from tests.dispatcher.queue_rows import Queue
+
+
+@pytest.fixture
+async def queue(dispatcher_database):
+    made = Queue(dispatcher_database)
+    await made.prepare()
+    return made
+
+
+async def test_a_claim_takes_what_is_due_once(queue):
+    ids = {await queue.add(str(n)) for n in range(5)}
+    first = await queue.claim(limit=3)
+    second = await queue.claim()
+
+    assert len(first) == 3
+    assert {m.id for m in first + second} == ids
+    assert await queue.claim() == []
+
+
+async def test_a_paused_campaign_is_not_claimed(queue):
+    await queue.add("1")
+    async with queue.database.connection(queue.brand_id) as connection:
+        await connection.execute("UPDATE dispatcher.campaign SET status = 'paused'")
+
+    assert await queue.claim() == []
+
+
+async def test_an_intent_is_only_for_what_is_still_claimed_under_this_epoch(queue):
+    mine, cancelled, lost = [await queue.add(a) for a in "abc"]
+    await queue.claim()
+    async with queue.database.connection(queue.brand_id) as connection:
+        await connection.execute(
+            "UPDATE dispatcher.message SET status = 'cancelled' WHERE id = $1", cancelled
+        )
+        await connection.execute("UPDATE dispatcher.message SET epoch = 2 WHERE id = $1", lost)
+    going = await queue.intend(mine, cancelled, lost)
+
+    assert list(going) == [mine]
+    assert await queue.status(cancelled) == "cancelled"
+    assert await queue.status(lost) == "claimed"
+
+
+async def test_a_settlement_is_taken_once(queue):
+    message = await queue.add("1", parts=2)
+    await queue.claim()
+    attempt = (await queue.intend(message))[message]
+    first = await queue.settle(message, attempt, status="queued")
+    again = await queue.settle(message, attempt, status="queued")
+
+    assert first == {message: "queued"}
+    assert again == {}
+    assert await queue.field(message, "part") == 1
+
+
+async def test_a_throttle_costs_no_attempt(queue):
+    message = await queue.add("1")
+    await queue.claim()
+    attempt = (await queue.intend(message))[message]
+    await queue.settle(
+        message, attempt, status="queued", outcome="throttled", advance=False, costs_attempt=False
+    )
+
+    assert await queue.field(message, "attempts") == 0
+
+
+async def test_a_takeover_calls_unknown_only_what_was_in_flight(queue):
+    waiting, claimed, flying = [await queue.add(a) for a in "abc"]
+    await queue.claim()
+    await queue.intend(flying)
+    async with queue.database.connection(queue.brand_id) as connection:
+        await connection.execute(
+            "UPDATE dispatcher.message SET status = 'queued' WHERE id = $1", waiting
+        )
+    await queue.recover(epoch=2)
+
+    assert await queue.status(waiting) == "queued"
+    assert await queue.status(claimed) == "queued"
+    assert await queue.status(flying) == "unknown"
+
+
+async def test_a_takeover_sends_again_where_the_receiver_removes_doubles(queue):
+    flying = await queue.add("1")
+    await queue.claim()
+    await queue.intend(flying)
+    await queue.recover(epoch=2, send_again=True)
+
+    assert await queue.status(flying) == "queued"
+
+
+@pytest.mark.parametrize(
+    ("late", "becomes"),
+    [
+        ({"status": "sent", "outcome": "sent"}, "sent"),
+        ({"status": "refused", "outcome": "refused", "advance": False}, "refused"),
+        ({"status": "queued", "outcome": "too_late", "advance": False}, "queued"),
+        ({"status": "unknown", "outcome": "unknown", "advance": False}, "unknown"),
+    ],
+)
+async def test_the_truth_is_taken_after_a_takeover(queue, late, becomes):
+    message = await queue.add("1")
+    await queue.claim()
+    attempt = (await queue.intend(message))[message]
+    await queue.recover(epoch=2)
+    await queue.settle(message, attempt, **late)
+
+    assert await queue.status(message) == becomes
+
+
+async def test_a_message_that_ended_does_not_go_on_by_a_late_part(queue):
+    message = await queue.add("1", parts=3)
+    await queue.claim()
+    attempt = (await queue.intend(message))[message]
+    await queue.recover(epoch=2)
+    await queue.settle(message, attempt, status="queued")
+    await queue.settle(message, attempt, status="queued")
+
+    assert await queue.status(message) == "partial"
+    assert await queue.field(message, "part") == 1
+
+
+async def test_the_word_about_another_attempt_changes_nothing(queue):
+    message = await queue.add("1")
+    await queue.claim()
+    await queue.intend(message)
+
+    assert await queue.settle(message, new_id()) == {}
+    assert await queue.status(message) == "sending"
