@@ -1,10 +1,9 @@
 """What follows from an outcome beyond its message: done as work, so that a crash forgets nothing."""
 
-from uuid import UUID
-
 import structlog
 
 from services.dispatcher import campaigns
+from services.dispatcher.work import Item
 from shared import clock
 from shared.clients.consent import ConsentClient
 from shared.contracts.consent import ConsentEventIn, Evidence, Scope
@@ -14,13 +13,12 @@ from shared.ids import derived_id
 log = structlog.get_logger()
 
 
-async def opted_out(
-    database: Database, consent: ConsentClient, brand_id: UUID, message_id: UUID
-) -> bool:
+async def opted_out(database: Database, consent: ConsentClient, item: Item) -> None:
     """Tell consent that a person said no to the platform, as the refusal of a message showed.
 
     The event's id follows from the message's, so a repeat changes nothing.
     """
+    brand_id, message_id = item.brand_id, item.subject_id
     async with database.connection(brand_id) as connection:
         row = await connection.fetchrow(
             "SELECT account_id, address, reason FROM dispatcher.message"
@@ -29,7 +27,7 @@ async def opted_out(
             message_id,
         )
     if row is None:
-        return True
+        return
     await consent.record(
         ConsentEventIn(
             id=derived_id(message_id, "opted_out"),
@@ -41,11 +39,9 @@ async def opted_out(
             evidence=Evidence(source="platform.refusal", rule=row["reason"], at=clock.now()),
         )
     )
-    return True
 
 
-async def bad_content(database: Database, brand_id: UUID, campaign_id: UUID) -> bool:
+async def bad_content(database: Database, item: Item) -> None:
     """Pause a campaign whose story the platform will take from nobody."""
-    await campaigns.pause(database, brand_id, campaign_id, reason="bad_content")
-    log.warning("campaign.paused", campaign=str(campaign_id), reason="bad_content")
-    return True
+    await campaigns.pause(database, item.brand_id, item.subject_id, reason="bad_content")
+    log.warning("campaign.paused", campaign=str(item.subject_id), reason="bad_content")

@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 
 from services.dispatcher import campaigns
-from services.dispatcher.accounts import OpenAccount
+from services.dispatcher.accounts import NoSuchAccount, OpenAccount
 from services.dispatcher.pacing import Pacer
 from services.dispatcher.queries import lanes, messages
 from services.dispatcher.queries.lanes import Lane
@@ -73,7 +73,10 @@ class DeliveryRunner:
     async def _round(self, sends: asyncio.TaskGroup, stop: asyncio.Event) -> float:
         """Deliver one batch; return how long to rest, 0 when there may be more."""
         house, lane = self._house, self._lane
-        account = await house.accounts.sender(lane.brand_id, lane.id)
+        try:
+            account = await house.accounts.sender(lane.brand_id, lane.id)
+        except NoSuchAccount:
+            return IDLE
         batch, queues, paused = await self._claim(account)
         if paused > 0:
             return min(IDLE, paused)
@@ -125,20 +128,23 @@ class DeliveryRunner:
                     break
         return batch, queues, 0.0
 
-    async def _ask(self, batch: Sequence[Claimed]) -> list[tuple[Claimed, UUID | None]]:
+    async def _ask(self, batch: Sequence[Claimed]) -> list[tuple[Claimed, str | None]]:
         """Ask consent about everybody of a batch; withhold from those who may not be written to."""
         late = clock.now()
-        withheld: list[tuple[Claimed, str, UUID | None]] = []
+        withheld: list[tuple[Claimed, str, str | None]] = []
         asked: dict[str, list[Claimed]] = defaultdict(list)
         for message in batch:
             if message.deadline and message.deadline <= late:
                 withheld.append((message, "too_late", None))
             else:
                 asked[message.purpose].append(message)
-        granted: list[tuple[Claimed, UUID | None]] = []
+        granted: list[tuple[Claimed, str | None]] = []
         for purpose, of_purpose in asked.items():
             answers = await self._house.consent.check(
-                self._lane.brand_id, self._lane.id, purpose, [m.address for m in of_purpose]
+                brand_id=self._lane.brand_id,
+                account_id=self._lane.id,
+                purpose=purpose,
+                addresses=[m.address for m in of_purpose],
             )
             for message, answer in zip(of_purpose, answers, strict=True):
                 if answer.allowed:
@@ -153,7 +159,7 @@ class DeliveryRunner:
         self,
         sends: asyncio.TaskGroup,
         account: OpenAccount,
-        granted: list[tuple[Claimed, UUID | None]],
+        granted: list[tuple[Claimed, str | None]],
         deadline: float,
         stop: asyncio.Event,
     ) -> None:
@@ -192,13 +198,13 @@ class DeliveryRunner:
         return 0
 
     async def _hold_back_the_hurried(
-        self, account: OpenAccount, granted: list[tuple[Claimed, UUID | None]]
-    ) -> list[tuple[Claimed, UUID | None]]:
+        self, account: OpenAccount, granted: list[tuple[Claimed, str | None]]
+    ) -> list[tuple[Claimed, str | None]]:
         """Put back those whose address may not be written to again so soon."""
         if not self._house.paced:
             return granted
         pacer, is_group, now = self._pacer_of(account), account.channel.is_group, clock.ticks()
-        ready: list[tuple[Claimed, UUID | None]] = []
+        ready: list[tuple[Claimed, str | None]] = []
         early: list[tuple[Claimed, float]] = []
         for message, event_id in granted:
             address = message.address
@@ -211,7 +217,7 @@ class DeliveryRunner:
             await self._release(early)
         return ready
 
-    async def _withhold(self, reasons: Sequence[tuple[Claimed, str, UUID | None]]) -> None:
+    async def _withhold(self, reasons: Sequence[tuple[Claimed, str, str | None]]) -> None:
         for day, rows in _by_day(reasons):
             async with self._house.database.connection(self._lane.brand_id) as connection:
                 await messages.withhold(
@@ -245,8 +251,8 @@ class DeliveryRunner:
 
 
 def _same_day(
-    pairs: Sequence[tuple[Claimed, UUID | None]],
-) -> list[tuple[Claimed, UUID | None]]:
+    pairs: Sequence[tuple[Claimed, str | None]],
+) -> list[tuple[Claimed, str | None]]:
     """Return the first of these that share the first one's day."""
     return [pair for pair in pairs if pair[0].day == pairs[0][0].day]
 

@@ -50,7 +50,7 @@ class Sending:
         self,
         sends: asyncio.TaskGroup,
         account: OpenAccount,
-        group: Sequence[tuple[Claimed, UUID | None]],
+        group: Sequence[tuple[Claimed, str | None]],
         start_before: float,
     ) -> None:
         """Commit the intents of a group of one day, then start those that may go.
@@ -105,8 +105,7 @@ class Sending:
             log.exception("send.broke", message=str(message.id))
             outcome = OutcomeUnknown("internal_error")
         self._settle(account, message, attempt_id, started_at, outcome)
-        if isinstance(outcome, SendError):
-            await self.house.accounts.noticed(self.lane.brand_id, self.lane.id, outcome)
+        await self.house.accounts.noticed(self.lane.brand_id, self.lane.id, outcome)
 
     def _settle(
         self,

@@ -13,12 +13,14 @@ from uuid import UUID
 
 import structlog
 
+from services.dispatcher import events
 from services.dispatcher.queries import lanes, messages, receipts
 from services.dispatcher.queries.messages import Claimed, Settlement
 from services.dispatcher.settle import Verdict
 from services.dispatcher.window import Window
 from services.dispatcher.work import later
 from shared import clock, failpoints
+from shared.contracts.accounts import EventType
 from shared.database import Database, DatabaseUnavailable
 from shared.ids import derived_id
 
@@ -26,7 +28,7 @@ log = structlog.get_logger()
 
 MOST = 256
 """Settlements in one transaction."""
-EVENT_OF = {
+EVENT_OF: dict[str, EventType] = {
     "sent": "message.sent",
     "refused": "message.refused",
     "unknown": "message.unknown",

@@ -13,6 +13,8 @@ unknown and partial are ends, but the truth may still come: a late settlement or
 
 from shared.contracts.campaigns import MessageStatus as Status
 
+__all__ = ["LIVE", "NEXT", "Status"]
+
 NEXT: dict[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset({Status.CLAIMED, Status.CANCELLED, Status.WITHHELD, Status.PARTIAL}),
     Status.CLAIMED: frozenset(

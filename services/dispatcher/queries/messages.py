@@ -121,7 +121,7 @@ async def intend(
     brand_id: UUID,
     day: date,
     epoch: int,
-    intents: Sequence[tuple[UUID, UUID, UUID | None]],
+    intents: Sequence[tuple[UUID, UUID, str | None]],
 ) -> set[UUID]:
     """Write down that these (message, attempt, consent event) are about to be sent.
 
@@ -255,7 +255,7 @@ async def withhold(
     brand_id: UUID,
     day: date,
     epoch: int,
-    reasons: Sequence[tuple[UUID, str, UUID | None]],
+    reasons: Sequence[tuple[UUID, str, str | None]],
 ) -> None:
     """End these claimed (message, reason, consent event) without sending them."""
     ids, why, events = zip(*reasons, strict=True)
