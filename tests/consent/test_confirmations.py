@@ -1,0 +1,58 @@
+"""What we answer is in the person's language, and the words it offers do work."""
+
+import re
+from typing import get_args
+
+import pytest
+
+from services.consent import confirmations
+from services.consent.confirmations import LANGUAGES, Occasion, choose_language, reply
+from services.consent.keywords import meaning
+
+OCCASIONS = get_args(Occasion)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("occasion", OCCASIONS)
+def test_every_reply_names_the_brand_and_offers_only_words_that_are_heard(
+    language: str, occasion: Occasion
+) -> None:
+    text = reply(occasion, brand="ò{b}%s", languages=[language])
+
+    offered = {word: meaning(word) for word in re.findall(r"\b[A-Z]{3,}\b", text)}
+    assert text.count("ò{b}%s") == 1
+    assert offered
+    assert all(heard and heard.meaning == word.lower() for word, heard in offered.items())
+
+
+def test_the_way_back_and_the_way_out_are_told() -> None:
+    for language in LANGUAGES:
+        assert "START" in reply("stopped", brand="B", languages=[language])
+        assert "STOP" in reply("started", brand="B", languages=[language])
+        assert "STOP" in reply("ask", brand="B", languages=[language])
+
+
+def test_all_languages_speak_and_no_two_alike() -> None:
+    assert set(LANGUAGES) == {"it", "en", "es", "fr", "de", "pt"}
+    for occasion in OCCASIONS:
+        assert len({reply(occasion, brand="B", languages=[tag]) for tag in LANGUAGES}) == 6
+
+
+@pytest.mark.parametrize(
+    ("tags", "chosen"),
+    [
+        (["it"], "it"),
+        (["pt-BR"], "pt"),
+        (["PT_br"], "pt"),
+        ([None, "und", "", "zh-Hans", "fr-CA", "it"], "fr"),
+        (["zh"], "en"),
+        ([], "en"),
+        (["italiano"], "en"),
+    ],
+)
+def test_the_first_language_that_we_speak_is_spoken(tags: list[str | None], chosen: str) -> None:
+    assert choose_language(tags) == chosen
+
+
+def test_the_version_of_the_words_is_known() -> None:
+    assert confirmations.WORDING_VERSION == "2026-11"
