@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
-from typing import Protocol
+from typing import Protocol, cast
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -170,7 +170,12 @@ class Channel:
     platform_account_id: Callable[[BaseModel], str | None] = lambda credentials: None
     """The platform's own id of the account, where the credentials already tell it."""
 
-    def open(self, credentials: BaseModel, *, shelf: MediaShelf, addresses: AddressPolicy) -> Sender:
-        """Open the channel with one account's credentials."""
-        outbound: Outbound = import_module(self.outbound)
-        return outbound.open_sender(credentials, shelf=shelf, addresses=addresses)
+    def load(self) -> Outbound:
+        """Import the sending half; it may take seconds, so not on the event loop's time."""
+        return cast("Outbound", import_module(self.outbound))
+
+    def open(
+        self, credentials: BaseModel, *, shelf: MediaShelf, addresses: AddressPolicy
+    ) -> Sender:
+        """Open the channel with one account's credentials; quick once it is loaded."""
+        return self.load().open_sender(credentials, shelf=shelf, addresses=addresses)
