@@ -113,4 +113,4 @@ async def _phone(house: House, address: str) -> list[dict[str, Any]]:
 
 def _is_confirmation(message: dict[str, Any]) -> bool:
     """Is this what the brand answered, and not what the person said?"""
-    return message.get("from") != "person" and bool(message.get("text"))
+    return message["by"] == "brand" and message["kind"] == "text" and not message["buttons"]

@@ -34,7 +34,7 @@ def verdict(console: Console, progress: Progress) -> bool:
         (totals["unknown"] == 0, "No message is in doubt."),
     ]
     if progress.stopped:
-        after = [m for m in progress.phone[progress.before :] if m.get("from") != "person"]
+        after = [m for m in progress.phone[progress.before :] if m["by"] != "person"]
         seconds = progress.confirmed_after
         took = "never" if seconds is None else f"after {seconds:.2f} s"
         checks += [
@@ -91,9 +91,9 @@ def _totals(progress: Progress) -> RenderableType:
 def _phone(progress: Progress) -> RenderableType:
     lines: list[Any] = []
     for message in progress.phone[max(0, progress.before - 1) :][-6:]:
-        mine = message.get("from") == "person"
+        mine = message["by"] == "person"
         said = (
-            message.get("text") or message.get("caption") or f"({message.get('kind', 'picture')})"
+            message["text"] or f"({message['kind']})"
         )
         text = Text(said, style="bold" if mine else "", justify="right" if mine else "left")
         lines.append(text)
