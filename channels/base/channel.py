@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from channels.base.outcomes import Sent
+from channels.base.settings import AccountSettings
 from channels.base.webhook import Stamp, WebhookRequest
 from shared.contracts.inbound import InboundEvent
 from shared.contracts.stories import Part, RenderedStory, Rendering
@@ -54,7 +55,7 @@ class MediaFile:
 
 
 class MediaShelf(Protocol):
-    """The media of one account: what the platform already knows, and the bytes for what it does not."""
+    """The media of one account: what the platform knows already, and the bytes of the rest."""
 
     async def reference(self, media_id: UUID) -> str | None:
         """Return the platform's own reference to this media on this account, if it has one.
@@ -68,7 +69,9 @@ class MediaShelf(Protocol):
         """Return the bytes."""
         ...
 
-    async def keep(self, media_id: UUID, reference: str, *, expires_at: datetime | None = None) -> None:
+    async def keep(
+        self, media_id: UUID, reference: str, *, expires_at: datetime | None = None
+    ) -> None:
         """Remember the platform's reference, and let those who wait use it."""
         ...
 
@@ -137,7 +140,7 @@ class AddressPolicy(Protocol):
     """Which hosts an outgoing connection may reach (`shared.security.addresses`)."""
 
     def check(self, host: str, port: int, ip: str) -> None:
-        """Raise `ForbiddenAddress` unless a connection to this IP, resolved from this host, is allowed."""
+        """Raise `ForbiddenAddress` unless a connection to this IP of this host is allowed."""
         ...
 
 
@@ -151,7 +154,7 @@ class Channel:
     credentials: type[BaseModel]
     """Validation, form and masked secrets in one; its JSON schema is shown to brands."""
     outbound: str
-    """The module of the sending half, imported when first opened (so the gateway never loads it)."""
+    """The module of the sending half, imported when first opened: never by the gateway."""
     verify: Callable[[WebhookRequest, str], None]
     """Raise `SignatureMismatch` unless the request proves its origin with this account's secret."""
     stamp: Callable[[WebhookRequest], Stamp]
@@ -159,13 +162,13 @@ class Channel:
     parse: Callable[[WebhookRequest], list[InboundEvent]]
     """Never raises: what is not understood becomes `NotUnderstood`."""
     render: Callable[[RenderedStory, Mapping[str, object]], Rendering]
-    """Pure: a story in one language and the account's settings → the platform's calls and findings."""
+    """Pure: one language of a story and the account's settings → the platform's calls, findings."""
     text: Callable[[str, Mapping[str, object]], Part]
     """Pure: a plain text (a reply, a service message) → the platform's call."""
     normalise: Callable[[str], str]
     """An address in its one spelling; raises ValueError that says what is wrong with it."""
-    settings: type[BaseModel] | None = None
-    """What a brand may choose for an account of this channel; its JSON schema makes the form."""
+    settings: type[AccountSettings] = AccountSettings
+    """What a brand may choose for an account; validation and form in one."""
     is_group: Callable[[str], bool] = lambda address: False
     platform_account_id: Callable[[BaseModel], str | None] = lambda credentials: None
     """The platform's own id of the account, where the credentials already tell it."""

@@ -43,7 +43,14 @@ class TryAgain(SendError):
 class Throttled(TryAgain):
     """Too fast for the platform: wait, for this person or for the whole account."""
 
-    def __init__(self, code: str, detail: str = "", *, after: timedelta, scope: Literal["account", "address"] = "account") -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        after: timedelta,
+        scope: Literal["account", "address"] = "account",
+    ) -> None:
         """Wait `after` before the next call in `scope`."""
         super().__init__(code, detail)
         self.after = after

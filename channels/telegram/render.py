@@ -7,8 +7,9 @@ A story's title is for the brand; nobody on Telegram sees it.
 from collections.abc import Mapping
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from channels.base.settings import AccountSettings
 from channels.base.text import shorten, visible
 from channels.telegram.album import as_album
 from channels.telegram.frames import TEXT_LIMIT, Screen, read_frames, warning
@@ -18,7 +19,7 @@ from shared.contracts.stories import Finding, Part, RenderedStory, Rendering
 Form = Literal["album", "slideshow"]
 
 
-class Settings(BaseModel):
+class Settings(AccountSettings):
     """What a brand may choose for a bot."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Telegram")

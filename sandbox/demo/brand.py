@@ -108,7 +108,7 @@ async def _story(house: House) -> dict[str, Any]:
 
 
 async def gather_people(house: House, brand: Brand) -> list[str]:
-    """Let the bot's people be there, and let those who never did press Start on the brand's link."""
+    """Let the bot's people be there; those who never did press Start on the brand's link."""
     await house.call("POST", f"/v1/accounts/{brand.account_id}/connect")
     addresses = [str(FIRST_ADDRESS + n) for n in range(PEOPLE)]
     for number, address in enumerate(addresses):
@@ -120,10 +120,17 @@ async def gather_people(house: House, brand: Brand) -> list[str]:
         if known[address] == "no_consent":
             said = {"channel": CHANNEL, "account": BOT, "address": address}
             await house.control("POST", "/control/say", json={**said, "text": f"/start {PAYLOAD}"})
-    async with asyncio.timeout(30):
-        while "no_consent" in (await _granted(house, brand, addresses)).values():
-            await asyncio.sleep(0.1)
+    await _all_heard(house, brand, addresses)
     return addresses
+
+
+async def _all_heard(house: House, brand: Brand, addresses: list[str]) -> None:
+    """Wait until nobody is left whose word has not arrived."""
+    async with asyncio.timeout(30):
+        while True:
+            if "no_consent" not in (await _granted(house, brand, addresses)).values():
+                return
+            await asyncio.sleep(0.1)
 
 
 async def _granted(house: House, brand: Brand, addresses: list[str]) -> dict[str, str]:

@@ -38,12 +38,14 @@ class Progress:
     @property
     def done(self) -> int:
         """How many messages have come to an end."""
-        return sum(self.totals[name] for name in ENDED) + sum(self.totals["withheld"].values())
+        ended: int = sum(self.totals[name] for name in ENDED)
+        withheld: int = sum(self.totals["withheld"].values())
+        return ended + withheld
 
     @property
     def adds_up(self) -> bool:
         """Do all states together make what was accepted?"""
-        live = sum(self.totals[name] for name in ("queued", "claimed", "sending"))
+        live: int = sum(self.totals[name] for name in ("queued", "claimed", "sending"))
         accepted: int = self.totals["accepted"]
         return self.done + live == accepted
 

@@ -92,9 +92,7 @@ def _phone(progress: Progress) -> RenderableType:
     lines: list[Any] = []
     for message in progress.phone[max(0, progress.before - 1) :][-6:]:
         mine = message["by"] == "person"
-        said = (
-            message["text"] or f"({message['kind']})"
-        )
+        said = message["text"] or f"({message['kind']})"
         text = Text(said, style="bold" if mine else "", justify="right" if mine else "left")
         lines.append(text)
     if progress.confirmed_after is not None:

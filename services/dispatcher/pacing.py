@@ -1,6 +1,6 @@
-"""How fast one account may speak: a bucket for the account, and a wait per address. Pure but for time.
+"""How fast one account may speak: a bucket for the account, and a wait per address.
 
-Units: messages and seconds, on `shared.clock.ticks()`.
+Units: messages and seconds, on `shared.clock.ticks()`. Pure: the time is an argument.
 """
 
 from collections import OrderedDict

@@ -77,7 +77,7 @@ class Part(Contract):
 
 
 class Rendering(Contract):
-    """A story in one channel's own form: its parts in order, and what there is to say about them."""
+    """A story in one channel's own form: its parts in order, and the findings about them."""
 
     parts: tuple[Part, ...]
     findings: tuple[Finding, ...] = ()

@@ -75,7 +75,7 @@ class Webhooks:
         sender = self._senders.get(bot.id)
         if sender is None:
             return
-        queue = None
+        queue = sender.queues.get(update.queue)
         if queue is not None:
             queue.append(update)
             return

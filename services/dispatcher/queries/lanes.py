@@ -149,7 +149,7 @@ async def unpause(connection: asyncpg.Connection, *, lane_id: UUID) -> None:
 async def paused_for(connection: asyncpg.Connection, *, lane_id: UUID) -> float:
     """Return the seconds that a lane must still be silent; 0 or less when it may speak."""
     seconds: float | None = await connection.fetchval(
-        "SELECT extract(epoch FROM greatest(paused_until, now() - interval '1 day') - now())::float8"
+        "SELECT extract(epoch FROM greatest(paused_until, now()) - now())::float8"
         " FROM dispatcher.lane WHERE id = $1",
         lane_id,
     )

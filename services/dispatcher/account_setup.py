@@ -1,0 +1,219 @@
+"""Set an account up, change it, connect it with its platform, delete it."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import UUID
+
+import asyncpg
+import orjson
+import structlog
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
+
+from channels.base.channel import Channel
+from channels.base.outcomes import AccountBroken, Refused, SendError
+from services.dispatcher import events
+from services.dispatcher.accounts import NoSuchAccount, sealing_context, status_event
+from services.dispatcher.desk import Desk
+from services.dispatcher.queries import accounts, lanes
+from services.dispatcher.queries.accounts import AccountRow
+from services.dispatcher.work import DONE, later
+from shared.contracts.accounts import AccountChange, AccountSetup, AccountState, ConnectIn
+from shared.problems import Problem, pointer
+
+log = structlog.get_logger()
+
+CONNECT_WITHIN = 25.0
+"""Seconds that a platform may take to accept an account."""
+_CANCEL_AT_ONCE = 5_000
+
+
+def state(row: AccountRow) -> AccountState:
+    """Return what may be told of an account."""
+    return AccountState.model_validate(
+        {name: getattr(row, name) for name in AccountState.model_fields}
+    )
+
+
+async def set_up(desk: Desk, setup: AccountSetup) -> AccountState:
+    """Store an account, or what changed of it; its channel never changes."""
+    channel = channel_named(desk, setup.channel, at="/channel")
+    credentials = _checked(channel.credentials, setup.credentials, at="credentials")
+    _checked(channel.settings, setup.settings, at="settings")
+    values = _stored(desk, setup.brand_id, setup.id, channel, credentials)
+    async with desk.database.connection(setup.brand_id) as connection:
+        new = await accounts.insert(
+            connection,
+            brand_id=setup.brand_id,
+            account_id=setup.id,
+            channel=channel.name,
+            name=setup.name,
+            credentials=values[0],
+            settings=setup.settings,
+            platform_id=values[1],
+        )
+        row = await _locked(connection, setup.brand_id, setup.id)
+        if row.channel != channel.name:
+            raise Problem(409, "channel_is_fixed", "An account stays on its channel.")
+        if not new:
+            await accounts.change(
+                connection,
+                brand_id=setup.brand_id,
+                account_id=setup.id,
+                name=setup.name,
+                credentials=values[0],
+                settings=setup.settings,
+                platform_id=values[1],
+            )
+    return state(row)
+
+
+async def change(
+    desk: Desk, brand_id: UUID, account_id: UUID, wanted: AccountChange
+) -> AccountState:
+    """Change what is named; credentials are merged by field, so that one token can be replaced."""
+    async with desk.database.connection(brand_id) as connection:
+        row = await _locked(connection, brand_id, account_id)
+        channel = desk.channels[row.channel]
+        context = sealing_context(brand_id, account_id)
+        plain = orjson.loads(desk.sealer.open(row.credentials, context=context))
+        credentials = _checked(
+            channel.credentials, {**plain, **(wanted.credentials or {})}, at="credentials"
+        )
+        settings = row.settings if wanted.settings is None else wanted.settings
+        _checked(channel.settings, settings, at="settings")
+        sealed, platform_id = _stored(desk, brand_id, account_id, channel, credentials)
+        await accounts.change(
+            connection,
+            brand_id=brand_id,
+            account_id=account_id,
+            name=wanted.name or row.name,
+            credentials=sealed,
+            settings=settings,
+            platform_id=platform_id,
+        )
+        if wanted.credentials:
+            # What was wrong with the old ones is no reason to wait any longer.
+            await lanes.unpause(connection, lane_id=account_id)
+    desk.nudge_lane(account_id)
+    return state(row)
+
+
+async def connect(desk: Desk, brand_id: UUID, account_id: UUID, wanted: ConnectIn) -> AccountState:
+    """Let the platform check the credentials and send its webhooks to us."""
+    try:
+        opened = await desk.accounts.sender(brand_id, account_id, fresh=True)
+        async with asyncio.timeout(CONNECT_WITHIN):
+            known = await opened.sender.connect(wanted.webhook_url, wanted.secret)
+    except NoSuchAccount as error:
+        raise no_such_account() from error
+    except (AccountBroken, Refused) as error:
+        await desk.accounts.broken(brand_id, account_id, error.code)
+        raise Problem(
+            422, "account_refused", f"The platform refused this account: {error}."
+        ) from error
+    except (SendError, TimeoutError) as error:
+        log.warning("account.unreachable", account=str(account_id), error=type(error).__name__)
+        code = error.code if isinstance(error, SendError) else "timeout"
+        raise Problem(
+            422,
+            "platform_unavailable",
+            f"The platform cannot be reached at the moment ({code}); try again.",
+        ) from error
+    async with desk.database.connection(brand_id) as connection:
+        row = await _locked(connection, brand_id, account_id)
+        await accounts.connected(
+            connection,
+            brand_id=brand_id,
+            account_id=account_id,
+            platform_id=known.platform_id,
+            platform_name=known.name,
+        )
+        await lanes.unpause(connection, lane_id=account_id)
+        if row.status == "broken":
+            told = status_event(
+                "account.recovered", account_id=account_id, channel=row.channel, reason=None
+            )
+            await events.record(connection, brand_id, [told])
+        row = await _locked(connection, brand_id, account_id)
+    log.info("account.connected", account=str(account_id), channel=row.channel)
+    return state(row)
+
+
+async def delete(desk: Desk, brand_id: UUID, account_id: UUID) -> None:
+    """Delete an account; what waits on it is cancelled soon after. Repeat as you like."""
+    async with desk.database.connection(brand_id) as connection:
+        if await accounts.delete(connection, brand_id=brand_id, account_id=account_id):
+            await later(connection, brand_id, "clear_account", account_id)
+    desk.nudge_work()
+
+
+async def clear(desk: Desk, brand_id: UUID, account_id: UUID) -> timedelta | None:
+    """Cancel a batch of what a deleted account has left; come again until nothing flies."""
+    async with desk.database.connection(brand_id) as connection:
+        cancelled, flying = await accounts.cancel_messages(
+            connection, brand_id=brand_id, account_id=account_id, limit=_CANCEL_AT_ONCE
+        )
+    if cancelled:
+        return timedelta()
+    return timedelta(seconds=2) if flying else DONE
+
+
+def channel_named(desk: Desk, name: str, *, at: str) -> Channel:
+    """Return a channel, or refuse the request with a pointer to where it was named."""
+    if name not in desk.channels:
+        known = ", ".join(sorted(desk.channels))
+        raise Problem(
+            422,
+            "invalid",
+            "Some fields are wrong.",
+            errors=[{"pointer": at, "message": f"there is no such channel; there are {known}"}],
+        )
+    return desk.channels[name]
+
+
+def no_such_account() -> Problem:
+    """Return the answer for an id that is not an account of this brand."""
+    return Problem(404, "not_found", "There is no account of this id.")
+
+
+async def _locked(connection: asyncpg.Connection, brand_id: UUID, account_id: UUID) -> AccountRow:
+    row = await accounts.find(connection, brand_id=brand_id, account_id=account_id, lock=True)
+    if row is None:
+        raise no_such_account()
+    return row
+
+
+def _checked(model: type[BaseModel], values: Mapping[str, object], *, at: str) -> BaseModel:
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        # Messages and places only: an input here may be a secret.
+        found = error.errors(include_input=False, include_context=False, include_url=False)
+        raise Problem(
+            422,
+            "invalid",
+            "Some fields are wrong.",
+            errors=[
+                {"pointer": pointer((at, *each["loc"])), "message": each["msg"]} for each in found
+            ],
+        ) from error
+
+
+def _stored(
+    desk: Desk, brand_id: UUID, account_id: UUID, channel: Channel, credentials: BaseModel
+) -> tuple[bytes, str | None]:
+    """Return the sealed credentials, defaults included, and the platform's id they tell of."""
+    plain = orjson.dumps(credentials.model_dump(), default=_revealed)
+    sealed = desk.sealer.seal(plain, context=sealing_context(brand_id, account_id))
+    return sealed, channel.platform_account_id(credentials)
+
+
+def _revealed(value: object) -> str:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case SecretBytes():
+            return value.get_secret_value().decode()
+        case _:
+            return str(value)

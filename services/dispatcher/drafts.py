@@ -1,0 +1,103 @@
+"""Accept a campaign: check that it could be sent, and store it as a draft."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from channels.base.channel import Channel
+from services.dispatcher import campaigns, stories
+from services.dispatcher.desk import Desk
+from services.dispatcher.queries import accounts
+from services.dispatcher.queries import campaigns as queries
+from services.dispatcher.stories import NoSuchStory
+from shared.contracts.campaigns import Campaign, CampaignIn
+from shared.problems import Problem
+
+_MOST_ERRORS = 100
+
+
+async def put(
+    desk: Desk, brand_id: UUID, campaign_id: UUID, wanted: CampaignIn
+) -> tuple[Campaign, bool]:
+    """Store a draft under its id; return it, and whether it is new. A repeat changes nothing."""
+    channels = await _check(desk, brand_id, wanted)
+    audience = wanted.audience.model_dump(mode="json", exclude_none=True)
+    if wanted.audience.addresses:
+        audience["addresses"] = _addresses(wanted.audience.addresses, channels)
+    values: dict[str, Any] = {
+        "id": campaign_id,
+        "name": wanted.name,
+        "story_id": wanted.story_id,
+        "purpose": wanted.purpose,
+        "account_ids": list(dict.fromkeys(wanted.account_ids)),
+        "audience": audience,
+        "send_at": _utc(wanted.send_at),
+        "recipient_local_time": wanted.recipient_local_time,
+        "deadline": _utc(wanted.deadline),
+    }
+    async with desk.database.connection(brand_id) as connection:
+        new = await queries.insert(connection, brand_id=brand_id, values=values)
+    return await campaigns.read(desk.database, brand_id, campaign_id), new
+
+
+async def _check(desk: Desk, brand_id: UUID, wanted: CampaignIn) -> list[Channel]:
+    """Return the channels of the campaign's accounts, or refuse it with every reason at once."""
+    errors: list[dict[str, str]] = []
+
+    def wrong(pointer: str, message: str) -> None:
+        errors.append({"pointer": pointer, "message": message})
+
+    try:
+        await stories.find(desk, brand_id, wanted.story_id)
+    except NoSuchStory:
+        wrong("/story_id", "there is no story of this id")
+    async with desk.database.connection(brand_id) as connection:
+        known = {row.id: row for row in await accounts.of_brand(connection, brand_id=brand_id)}
+    for number, account_id in enumerate(wanted.account_ids):
+        if account_id not in known:
+            wrong(f"/account_ids/{number}", "there is no account of this id")
+    send_at, deadline = _utc(wanted.send_at), _utc(wanted.deadline)
+    if deadline and send_at and deadline <= send_at:
+        wrong("/deadline", "the deadline is before the campaign begins")
+    if wanted.recipient_local_time:
+        if wanted.send_at is None:
+            wrong("/send_at", "say which hour it shall be where each person lives")
+        elif wanted.send_at.utcoffset():
+            wrong("/send_at", "with recipient_local_time, write the wall-clock time with a Z")
+    if errors:
+        raise _invalid(errors)
+    return [desk.channels[known[i].channel] for i in dict.fromkeys(wanted.account_ids)]
+
+
+def _addresses(given: tuple[str, ...], channels: list[Channel]) -> list[str]:
+    """Return the addresses without repeats; each must be one on at least one of the channels."""
+    errors: list[dict[str, str]] = []
+    for number, address in enumerate(given):
+        reasons = [reason for channel in channels if (reason := wrong_address(channel, address))]
+        if len(reasons) == len(channels):
+            errors.append({"pointer": f"/audience/addresses/{number}", "message": reasons[0]})
+            if len(errors) == _MOST_ERRORS:
+                break
+    if errors:
+        raise _invalid(errors)
+    return list(dict.fromkeys(given))
+
+
+def wrong_address(channel: Channel, address: str) -> str | None:
+    """Say what is wrong with an address on a channel; none when it is one."""
+    try:
+        channel.normalise(address)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _invalid(errors: list[dict[str, str]]) -> Problem:
+    return Problem(422, "invalid", "Some fields are wrong.", errors=errors)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """Read a time without an offset as UTC, as everywhere in this API."""
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    return moment.replace(tzinfo=UTC)

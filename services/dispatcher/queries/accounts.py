@@ -1,0 +1,193 @@
+"""Accounts, and the lanes that come and go with them."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account as it is stored; credentials are sealed."""
+
+    brand_id: UUID
+    id: UUID
+    channel: str
+    name: str
+    credentials: bytes
+    settings: dict[str, object]
+    status: str
+    status_reason: str | None
+    platform_id: str | None
+    platform_name: str | None
+    version: int
+
+
+_COLUMNS = (
+    "brand_id, id, channel, name, credentials, settings, status, status_reason, platform_id,"
+    " platform_name, version"
+)
+
+
+async def find(
+    connection: asyncpg.Connection, *, brand_id: UUID, account_id: UUID, lock: bool = False
+) -> AccountRow | None:
+    """Return an account that is not deleted; with `lock`, until the transaction ends."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS} FROM dispatcher.account"  # noqa: S608 -- constants
+        " WHERE brand_id = $1 AND id = $2 AND deleted_at IS NULL" + (" FOR UPDATE" * lock),
+        brand_id,
+        account_id,
+    )
+    return None if row is None else AccountRow(*row)
+
+
+async def of_brand(connection: asyncpg.Connection, *, brand_id: UUID) -> list[AccountRow]:
+    """Return a brand's accounts, the oldest first."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM dispatcher.account"  # noqa: S608 -- constants
+        " WHERE brand_id = $1 AND deleted_at IS NULL ORDER BY created_at, id",
+        brand_id,
+    )
+    return [AccountRow(*row) for row in rows]
+
+
+async def insert(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    account_id: UUID,
+    channel: str,
+    name: str,
+    credentials: bytes,
+    settings: dict[str, object],
+    platform_id: str | None,
+) -> bool:
+    """Insert an account with its lane; false when the id is taken."""
+    new = await connection.fetchval(
+        "INSERT INTO dispatcher.account"
+        " (brand_id, id, channel, name, credentials, settings, platform_id)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING true",
+        brand_id,
+        account_id,
+        channel,
+        name,
+        credentials,
+        settings,
+        platform_id,
+    )
+    if new:
+        await connection.execute(
+            "INSERT INTO dispatcher.lane (id, brand_id, kind) VALUES ($1, $2, 'account')"
+            " ON CONFLICT DO NOTHING",
+            account_id,
+            brand_id,
+        )
+    return bool(new)
+
+
+async def change(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    account_id: UUID,
+    name: str,
+    credentials: bytes,
+    settings: dict[str, object],
+    platform_id: str | None,
+) -> None:
+    """Change an account; whoever has it open opens it anew."""
+    await connection.execute(
+        "UPDATE dispatcher.account SET name = $3, credentials = $4, settings = $5,"
+        " platform_id = coalesce($6, platform_id), version = version + 1"
+        " WHERE brand_id = $1 AND id = $2",
+        brand_id,
+        account_id,
+        name,
+        credentials,
+        settings,
+        platform_id,
+    )
+
+
+async def connected(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    account_id: UUID,
+    platform_id: str,
+    platform_name: str,
+) -> None:
+    """Write down that the platform knows the account, and who it says it is."""
+    await connection.execute(
+        "UPDATE dispatcher.account SET status = 'connected', status_reason = NULL,"
+        " platform_id = $3, platform_name = $4 WHERE brand_id = $1 AND id = $2",
+        brand_id,
+        account_id,
+        platform_id,
+        platform_name,
+    )
+
+
+async def change_status(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    account_id: UUID,
+    working: bool,
+    reason: str | None,
+) -> str | None:
+    """Write down whether an account works; return its channel when that was not known before.
+
+    Only a broken account recovers: a new one becomes `connected` by being connected.
+    """
+    channel: str | None = await connection.fetchval(
+        "UPDATE dispatcher.account SET status_reason = $4,"
+        " status = CASE WHEN $3 THEN 'connected' ELSE 'broken' END"
+        " WHERE brand_id = $1 AND id = $2 AND deleted_at IS NULL AND (status = 'broken') = $3"
+        " RETURNING channel",
+        brand_id,
+        account_id,
+        working,
+        reason,
+    )
+    return channel
+
+
+async def delete(connection: asyncpg.Connection, *, brand_id: UUID, account_id: UUID) -> bool:
+    """Delete an account with its credentials and its lane; false when there is none."""
+    gone = await connection.fetchval(
+        "UPDATE dispatcher.account SET deleted_at = now(), credentials = ''"
+        " WHERE brand_id = $1 AND id = $2 AND deleted_at IS NULL RETURNING true",
+        brand_id,
+        account_id,
+    )
+    if gone:
+        await connection.execute("DELETE FROM dispatcher.lane WHERE id = $1", account_id)
+    return bool(gone)
+
+
+async def cancel_messages(
+    connection: asyncpg.Connection, *, brand_id: UUID, account_id: UUID, limit: int
+) -> tuple[int, int]:
+    """Cancel what still waits for a deleted account; return how many, and how many still fly."""
+    cancelled: int = await connection.fetchval(
+        "WITH waiting AS (SELECT id, day FROM dispatcher.message WHERE brand_id = $1"
+        "   AND account_id = $2 AND status IN ('queued', 'claimed')"
+        "   ORDER BY id LIMIT $3 FOR UPDATE),"
+        " gone AS (UPDATE dispatcher.message m SET reason = 'account_deleted', updated_at = now(),"
+        "   status = CASE WHEN m.part > 0 THEN 'partial' ELSE 'cancelled' END"
+        "   FROM waiting w WHERE m.brand_id = $1 AND m.id = w.id AND m.day = w.day"
+        "   RETURNING 1)"
+        " SELECT count(*) FROM gone",
+        brand_id,
+        account_id,
+        limit,
+    )
+    flying: int = await connection.fetchval(
+        "SELECT count(*) FROM dispatcher.message"
+        " WHERE brand_id = $1 AND account_id = $2 AND status = 'sending'",
+        brand_id,
+        account_id,
+    )
+    return cancelled, flying

@@ -1,0 +1,171 @@
+"""Receipts: kept whenever they come, matched with their attempts, merged into their messages.
+
+A receipt may come before the settlement of what it is about. Both sides take the same lock before
+they look for the other, so that one of them always finds it: `match` for settlements, `store` for
+receipts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+import asyncpg
+
+from services.dispatcher.merge import merge
+from shared.contracts.campaigns import ReceiptIn
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A message that a receipt has moved on."""
+
+    id: UUID
+    campaign_id: UUID | None
+    account_id: UUID
+    channel: str
+    address: str
+    person_id: UUID | None
+    purpose: str
+    status: str
+    reason: str | None
+
+
+async def _lock(connection: asyncpg.Connection, account_id: UUID) -> None:
+    await connection.execute(
+        "SELECT pg_advisory_xact_lock(hashtextextended('receipts/' || $1, 0))", str(account_id)
+    )
+
+
+_STORE = """
+INSERT INTO dispatcher.receipt (brand_id, id, account_id, platform_id, status, at, code)
+SELECT $1, x.id, $2, x.platform_id, x.status, x.at, x.code
+FROM unnest($3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])
+    AS x(id, platform_id, status, at, code)
+ON CONFLICT DO NOTHING
+"""
+# Receipts come within hours; those of a month ago would only make every partition be searched.
+_MATCH = """
+UPDATE dispatcher.receipt r SET message_id = a.message_id
+FROM dispatcher.attempt a
+WHERE r.brand_id = $1 AND r.account_id = $2 AND r.platform_id = ANY($3) AND r.message_id IS NULL
+  AND a.brand_id = $1 AND a.account_id = $2 AND a.platform_ids <> '{}'
+  AND a.platform_ids[1] = r.platform_id AND a.day >= current_date - 31
+"""
+
+
+async def store(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    account_id: UUID,
+    receipts: Sequence[ReceiptIn],
+) -> list[UUID]:
+    """Keep an account's receipts; return the messages that they are known to be about.
+
+    What they change is for `apply`, in a transaction after this one.
+    """
+    platform_ids = [receipt.platform_id for receipt in receipts]
+    await _lock(connection, account_id)
+    await connection.execute(
+        _STORE,
+        brand_id,
+        account_id,
+        [receipt.id for receipt in receipts],
+        platform_ids,
+        [receipt.status for receipt in receipts],
+        [receipt.at for receipt in receipts],
+        [receipt.code for receipt in receipts],
+    )
+    await connection.execute(_MATCH, brand_id, account_id, platform_ids)
+    rows = await connection.fetch(
+        "SELECT DISTINCT message_id FROM dispatcher.receipt WHERE brand_id = $1"
+        " AND account_id = $2 AND platform_id = ANY($3) AND message_id IS NOT NULL",
+        brand_id,
+        account_id,
+        platform_ids,
+    )
+    return [row[0] for row in rows]
+
+
+async def match(
+    connection: asyncpg.Connection, brand_id: UUID, account_id: UUID, platform_ids: Sequence[str]
+) -> list[Changed]:
+    """Apply the receipts that came before the settlement of these attempts, in its transaction.
+
+    Call it after the attempts are written; it returns the messages that are further on now.
+    """
+    if not platform_ids:
+        return []
+    await _lock(connection, account_id)
+    await connection.execute(_MATCH, brand_id, account_id, list(platform_ids))
+    rows = await connection.fetch(
+        "SELECT DISTINCT message_id FROM dispatcher.receipt WHERE brand_id = $1"
+        " AND account_id = $2 AND platform_id = ANY($3) AND message_id IS NOT NULL",
+        brand_id,
+        account_id,
+        list(platform_ids),
+    )
+    return await apply(connection, brand_id, [row[0] for row in rows])
+
+
+_FACTS = """
+SELECT m.id, m.day, m.status, m.parts, m.campaign_id, m.account_id, m.address, m.person_id,
+    m.purpose, m.reason, acc.channel
+FROM dispatcher.message m
+JOIN dispatcher.account acc ON acc.brand_id = $1 AND acc.id = m.account_id
+WHERE m.brand_id = $1 AND m.id = ANY($2) ORDER BY m.id FOR UPDATE OF m
+"""
+_WORDS = """
+SELECT r.message_id, a.part, r.status, r.code
+FROM dispatcher.receipt r
+JOIN dispatcher.attempt a ON a.brand_id = $1 AND a.message_id = r.message_id
+    AND a.platform_ids <> '{}' AND a.platform_ids[1] = r.platform_id
+WHERE r.brand_id = $1 AND r.message_id = ANY($2)
+"""
+_CHANGE = """
+UPDATE dispatcher.message m SET status = x.status, updated_at = now(),
+    reason = CASE WHEN x.status IN ('refused', 'partial') THEN x.reason END
+FROM unnest($2::uuid[], $3::date[], $4::text[], $5::text[]) AS x(id, day, status, reason)
+WHERE m.brand_id = $1 AND m.id = x.id AND m.day = x.day
+"""
+
+
+async def apply(
+    connection: asyncpg.Connection, brand_id: UUID, message_ids: Sequence[UUID]
+) -> list[Changed]:
+    """Move messages on to where their receipts say they are; return those that moved."""
+    if not message_ids:
+        return []
+    facts = await connection.fetch(_FACTS, brand_id, list(message_ids))
+    words: dict[UUID, list[tuple[int, str]]] = {}
+    codes: dict[UUID, str | None] = {}
+    for message_id, part, status, code in await connection.fetch(
+        _WORDS, brand_id, [row["id"] for row in facts]
+    ):
+        words.setdefault(message_id, []).append((part, status))
+        if status == "refused":
+            codes[message_id] = code
+    changed: list[Changed] = []
+    days: list[date] = []
+    for row in facts:
+        status = merge(row["status"], row["parts"], words.get(row["id"], ()))
+        if status == row["status"]:
+            continue
+        days.append(row["day"])
+        names = [name for name in Changed.__slots__ if name not in ("status", "reason")]
+        changed.append(
+            Changed(
+                **{name: row[name] for name in names}, status=status, reason=codes.get(row["id"])
+            )
+        )
+    if changed:
+        await connection.execute(
+            _CHANGE,
+            brand_id,
+            [each.id for each in changed],
+            days,
+            [each.status for each in changed],
+            [each.reason for each in changed],
+        )
+    return changed

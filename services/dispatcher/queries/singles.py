@@ -1,0 +1,80 @@
+"""Messages without a campaign: one person, one message."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+import asyncpg
+
+from services.dispatcher.queries.messages import NO_CAMPAIGN
+
+
+async def exists(connection: asyncpg.Connection, *, brand_id: UUID, message_id: UUID) -> bool:
+    """Is this id taken by a message without a campaign?"""
+    return bool(
+        await connection.fetchval(
+            "SELECT true FROM dispatcher.single WHERE brand_id = $1 AND id = $2",
+            brand_id,
+            message_id,
+        )
+    )
+
+
+async def remember(
+    connection: asyncpg.Connection, *, brand_id: UUID, message_id: UUID, day: date
+) -> bool:
+    """Take the id for a message of this day; false when it is taken already."""
+    return bool(
+        await connection.fetchval(
+            "INSERT INTO dispatcher.single (brand_id, id, day) VALUES ($1, $2, $3)"
+            " ON CONFLICT DO NOTHING RETURNING true",
+            brand_id,
+            message_id,
+            day,
+        )
+    )
+
+
+async def insert(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    message_id: UUID,
+    day: date,
+    account_id: UUID,
+    person_id: UUID | None,
+    address: str,
+    language: str | None,
+    purpose: str,
+    withheld: str | None,
+    parts: list[dict[str, object]],
+    due_at: datetime,
+    grant_seq: int,
+    consent_event_id: UUID | None,
+) -> None:
+    """Queue a message with its parts, or store it as withheld; wake its lane."""
+    await connection.execute(
+        "INSERT INTO dispatcher.message (brand_id, id, day, queue_id, account_id, person_id,"
+        " address, language, purpose, status, reason, parts, due_at, grant_seq, consent_event_id,"
+        " content) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
+        " CASE WHEN $10::text IS NULL THEN 'queued' ELSE 'withheld' END, $10, $11, $12, $13, $14,"
+        " $15)",
+        brand_id,
+        message_id,
+        day,
+        NO_CAMPAIGN,
+        account_id,
+        person_id,
+        address,
+        language,
+        purpose,
+        withheld,
+        len(parts),
+        due_at,
+        grant_seq,
+        consent_event_id,
+        {"parts": parts},
+    )
+    if withheld is None:
+        await connection.execute(
+            "UPDATE dispatcher.lane SET wake_at = least(wake_at, now()) WHERE id = $1", account_id
+        )

@@ -1,0 +1,108 @@
+"""What a dispatcher does by itself: lanes and a list of work; and how it all stops in order."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from services.dispatcher import account_setup, aftermath, campaigns, expand, launch
+from services.dispatcher.callbacks import CallbackRunner
+from services.dispatcher.days import DayKeeper
+from services.dispatcher.deliver import DeliveryRunner
+from services.dispatcher.desk import Desk
+from services.dispatcher.feed import FeedFollower
+from services.dispatcher.lanes import Lanes, MakeRunner, Runner
+from services.dispatcher.parts import Parts
+from services.dispatcher.queries.lanes import Lane
+from services.dispatcher.sending import House
+from services.dispatcher.settler import Settler
+from services.dispatcher.window import Window
+from services.dispatcher.work import DONE, Handler, Item, WorkRunner
+from shared.worker import Workers
+
+
+def handlers(desk: Desk) -> Mapping[str, Handler]:
+    """Return what is done for each kind of work."""
+
+    async def launch_it(item: Item) -> timedelta | None:
+        return await launch.launch_scheduled(desk, item.brand_id, item.subject_id)
+
+    async def expand_it(item: Item) -> timedelta | None:
+        return await expand.expand(desk, item.brand_id, item.subject_id)
+
+    async def cancel_it(item: Item) -> timedelta | None:
+        return await campaigns.cancel_some(desk.database, item.brand_id, item.subject_id)
+
+    async def finish_it(item: Item) -> timedelta | None:
+        return await expand.look_if_done(desk, item.brand_id, item.subject_id)
+
+    async def clear_account(item: Item) -> timedelta | None:
+        return await account_setup.clear(desk, item.brand_id, item.subject_id)
+
+    async def opted_out(item: Item) -> timedelta | None:
+        await aftermath.opted_out(desk.database, desk.consent, item)
+        return DONE
+
+    async def bad_content(item: Item) -> timedelta | None:
+        await aftermath.bad_content(desk.database, item)
+        return DONE
+
+    return {
+        "launch": launch_it,
+        "expand": expand_it,
+        "cancel": cancel_it,
+        "finish": finish_it,
+        "clear_account": clear_account,
+        "opted_out": opted_out,
+        "bad_content": bad_content,
+    }
+
+
+def runners(desk: Desk, house: House) -> MakeRunner:
+    """Return what makes the runner of a lane, by its kind."""
+
+    def make(lane: Lane, lease: Callable[[], float]) -> Runner:
+        if lane.kind == "endpoint":
+            return CallbackRunner(desk, lane.brand_id, lane.id, lane.epoch, lease)
+        return DeliveryRunner(house, lane, lease)
+
+    return make
+
+
+@asynccontextmanager
+async def running(
+    desk: Desk, *, lanes: Lanes, settler: Settler, work_wake: asyncio.Event
+) -> AsyncIterator[None]:
+    """Work for as long as the block lasts.
+
+    At its end nothing new begins; then the lanes let land what flies; the settler is the last to
+    stop, because it writes down what became of it.
+    """
+    stop_lanes, stop_settler = asyncio.Event(), asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        settling = group.create_task(settler.run(stop_settler), name="settler")
+        delivering = group.create_task(lanes.run(stop_lanes), name="lanes")
+        async with Workers() as workers:
+            workers.start(DayKeeper(desk.database), rest=60.0)
+            workers.start(WorkRunner(desk.database, handlers(desk)), rest=0.5, wake=work_wake)
+            workers.start(FeedFollower(desk.database, desk.consent), rest=0.5)
+            workers.start(desk.accounts, rest=5.0)
+            yield
+        stop_lanes.set()
+        await delivering
+        stop_settler.set()
+        await settling
+
+
+def house_of(desk: Desk, *, in_flight: int, paced: bool) -> House:
+    """Return what the runners of this process share."""
+    window = Window(in_flight)
+    return House(
+        database=desk.database,
+        consent=desk.consent,
+        accounts=desk.accounts,
+        parts=Parts(desk.database),
+        window=window,
+        settler=Settler(desk.database, window),
+        paced=paced,
+    )

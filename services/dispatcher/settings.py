@@ -1,0 +1,22 @@
+"""What the dispatcher is told by its environment (`DISPATCHER_…`)."""
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """The settings of the dispatcher."""
+
+    model_config = SettingsConfigDict(env_prefix="DISPATCHER_")
+
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8082
+    in_flight: Annotated[int, Field(ge=1, le=10_000)] = 96
+    """Messages of this process between intent and settlement: what a crash can leave unknown."""
+    pacing: bool = True
+    """Keep to the platforms' limits; off only for measuring against a stub."""
+    pool_size: Annotated[int, Field(ge=2, le=200)] = 16
+    """Connections to PostgreSQL, of each of the two kinds."""
