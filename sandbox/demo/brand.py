@@ -1,4 +1,4 @@
-"""The demo's brand: Caffè Aurora, its bot, its people and its story. Made once, found again later."""
+"""The demo's brand: Caffè Aurora, its bot, its people, its story. Made once, found again."""
 
 import asyncio
 import json

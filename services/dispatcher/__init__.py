@@ -1,1 +1,1 @@
-"""The dispatcher: everything that leaves, leaves through here; paced, attempted once, accounted for."""
+"""The dispatcher: everything that leaves, leaves through here; paced and accounted for."""

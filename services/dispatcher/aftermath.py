@@ -1,4 +1,4 @@
-"""What follows from an outcome beyond its message: done as work, so that a crash forgets nothing."""
+"""What follows from an outcome beyond its message: listed as work, so a crash forgets nothing."""
 
 import structlog
 

@@ -2,8 +2,8 @@
 
 Tenant tables carry `brand_id` first in every key and are closed by row-level security. `lane`,
 `member` and `work` hold no tenant data: through them a process finds what there is to do.
-`message`, `attempt`, `event`, `callback` and `callback_attempt` are partitioned by an immutable day,
-so that old days are dropped and never deleted row by row.
+`message`, `attempt`, `event`, `callback` and `callback_attempt` are partitioned by an immutable
+day, so that old days are dropped and never deleted row by row.
 """
 
 from alembic import op
@@ -302,7 +302,8 @@ BEGIN
             child := parent || '_' || to_char(d, 'YYYYMMDD');
             IF to_regclass('dispatcher.' || child) IS NULL THEN
                 EXECUTE format(
-                    'CREATE TABLE dispatcher.%I PARTITION OF dispatcher.%I FOR VALUES FROM (%L) TO (%L)',
+                    'CREATE TABLE dispatcher.%I PARTITION OF dispatcher.%I'
+                    ' FOR VALUES FROM (%L) TO (%L)',
                     child, parent, d, d + 1);
                 IF parent IN ('message', 'callback') THEN
                     EXECUTE format(
