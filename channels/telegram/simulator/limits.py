@@ -9,6 +9,8 @@ until they are over everything in that scope is refused, as a flood wait is.
 import math
 from dataclasses import dataclass
 
+ROUNDING = 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -36,14 +38,18 @@ class Meter:
     """Counts one scope by the moment at which all it took would have been due (GCRA)."""
 
     due: float = 0.0
+    closed_until: float = 0.0
+    """Who was told to wait is refused until then, and asking again does not make it longer."""
 
     def wait(self, now: float, *, interval: float, burst: int) -> int:
         """Return 0 when there is room, else the whole seconds to wait, and close until then."""
+        if now < self.closed_until:
+            return math.ceil(self.closed_until - now - ROUNDING)
         ahead = self.due - now - (burst - 1) * interval
-        if ahead <= 1e-9:
+        if ahead <= ROUNDING:
             return 0
-        seconds = math.ceil(ahead)
-        self.due = now + seconds + (burst - 1) * interval
+        seconds = math.ceil(ahead - ROUNDING)
+        self.closed_until = now + seconds
         return seconds
 
     def count(self, now: float, *, interval: float, messages: int = 1) -> None:
