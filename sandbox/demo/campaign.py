@@ -12,6 +12,7 @@ from sandbox.demo.house import CHANNEL, House
 
 STOP_AT = 0.4
 """The share of messages that have left when somebody says stop."""
+LIVE = ("queued", "claimed", "sending")
 ENDED = ("sent", "delivered", "read", "refused", "unknown", "partial", "cancelled")
 
 
@@ -45,7 +46,7 @@ class Progress:
     @property
     def adds_up(self) -> bool:
         """Do all states together make what was accepted?"""
-        live: int = sum(self.totals[name] for name in ("queued", "claimed", "sending"))
+        live: int = sum(self.totals[name] for name in LIVE)
         accepted: int = self.totals["accepted"]
         return self.done + live == accepted
 

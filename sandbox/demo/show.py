@@ -8,7 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.demo.campaign import ENDED, Progress
+from sandbox.demo.campaign import ENDED, LIVE, Progress
 
 GREEN = {"sent", "delivered", "read"}
 
@@ -49,7 +49,7 @@ def verdict(console: Console, progress: Progress) -> bool:
 def line(progress: Progress) -> str:
     """Return one moment as one line, for a terminal that cannot be redrawn."""
     totals = progress.totals
-    counts = ", ".join(f"{name} {totals[name]}" for name in (*ENDED, "queued") if totals[name])
+    counts = ", ".join(f"{name} {totals[name]}" for name in (*ENDED, *LIVE) if totals[name])
     return f"{progress.campaign['status']}: {counts or 'nothing yet'} of {totals['accepted']}"
 
 

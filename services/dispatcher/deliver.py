@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 TTL = 5.0
 """Seconds from before the question to consent until the last moment a send may start."""
+CLAIM_SECONDS = 0.25
+"""How much of the lane's pace one claim may hold; the protocol allows a second."""
 CLAIM_AT_MOST = 500
 """Also what one question to consent may hold."""
 INTEND_AT_MOST = 32
@@ -98,10 +100,13 @@ class DeliveryRunner:
         return 0
 
     async def _claim(self, account: OpenAccount) -> tuple[list[Claimed], list[UUID], float]:
-        """Claim at most a second of the pace: single messages first, campaigns in turn."""
+        """Claim a little of the pace: single messages first, campaigns in turn.
+
+        A reply waits for the claim before its own, so that is small.
+        """
         lane = self._lane
         pacer = self._pacer_of(account)
-        left = max(1, min(CLAIM_AT_MOST, int(pacer.per_second)))
+        left = max(1, min(CLAIM_AT_MOST, int(pacer.per_second * CLAIM_SECONDS)))
         batch: list[Claimed] = []
         async with self._house.database.connection(lane.brand_id) as connection:
             if (paused := await lanes.paused_for(connection, lane_id=lane.id)) > 0:
@@ -246,7 +251,7 @@ class DeliveryRunner:
             pace = account.channel.capabilities.pace
             self._pacer = Pacer(pace, now=clock.ticks(), per_second=per_second)
             if not self._house.paced:
-                self._pacer.per_second = CLAIM_AT_MOST
+                self._pacer.per_second = CLAIM_AT_MOST / CLAIM_SECONDS
         return self._pacer
 
 

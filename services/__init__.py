@@ -1,0 +1,1 @@
+"""The services: gateway lets in, consent remembers, dispatcher delivers."""

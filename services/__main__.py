@@ -1,0 +1,126 @@
+"""The `permesso` command: everything on one machine, or one of its parts."""
+
+import asyncio
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+Settings = TypeVar("Settings", bound=BaseSettings)
+
+cli = typer.Typer(
+    name="permesso",
+    help="The gateway through which a brand talks to people, and never without their yes.",
+    no_args_is_help=True,
+    add_completion=False,
+    # A traceback with local variables would show secrets.
+    pretty_exceptions_enable=False,
+)
+
+
+@cli.command()
+def up(
+    data_dir: Annotated[Path, typer.Option(help="Where data, keys and logs are.")] = Path("data"),
+    port: Annotated[
+        int, typer.Option(help="The gateway's; consent +1, dispatcher +2, sandbox +10.")
+    ] = 8080,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one line of JSON when ready, nothing else.")
+    ] = False,
+    demo: Annotated[bool, typer.Option(help="Send a story to a demo brand's people.")] = True,
+) -> None:
+    """Run everything on this machine: PostgreSQL, the services, the sandbox. Ctrl-C stops it."""
+    from services.local.up import up as run
+
+    raise typer.Exit(run(data_dir, port=port, demo=demo, as_json=as_json))
+
+
+@cli.command()
+def gateway() -> None:
+    """Run the gateway, which lets in. Settings: GATEWAY_*"""
+    _serve("gateway")
+
+
+@cli.command()
+def consent() -> None:
+    """Run consent, which remembers. Settings: CONSENT_*"""
+    _serve("consent")
+
+
+@cli.command()
+def dispatcher() -> None:
+    """Run the dispatcher, which delivers. Settings: DISPATCHER_*"""
+    _serve("dispatcher")
+
+
+@cli.command()
+def migrate() -> None:
+    """Make the roles and bring every schema up to date. Settings: MIGRATE_*"""
+    from shared import telemetry
+    from shared.migrate import migrate_all
+    from shared.settings import MigrateSettings
+
+    telemetry.configure("migrate")
+    settings = _settings(MigrateSettings)
+    asyncio.run(migrate_all(settings.database_url.get_secret_value(), settings.passwords()))
+
+
+@cli.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def sandbox(context: typer.Context) -> None:
+    """Run the simulated platforms: phones for trying, tests and load."""
+    # Another program, which knows its own options.
+    os.execv(sys.executable, [sys.executable, "-m", "sandbox", *context.args])  # noqa: S606
+
+
+@cli.command()
+def keys(
+    database: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT/NAME", help="Print its addresses too.")
+    ] = None,
+) -> None:
+    """Print fresh keys and passwords for all services, as lines for an environment file."""
+    from services.local.keys import as_environment, fresh_keys
+
+    for name, value in as_environment(fresh_keys(), database=database).items():
+        typer.echo(f"{name}={value}")
+
+
+def _serve(name: str) -> None:
+    """Run one service; only its own code is imported, as some of it takes seconds to load."""
+    from shared import telemetry
+    from shared.server import serve
+
+    settings = _settings(import_module(f"services.{name}.settings").Settings)
+    telemetry.configure(name, level=settings.log_level)
+    telemetry.serve_metrics(settings.metrics_port, settings.metrics_host)
+    app = import_module(f"services.{name}.app").create_app(settings)
+    code = serve(app, host=settings.host, port=settings.port)
+    sys.stdout.flush()
+    # All is closed by now; taking the interpreter apart would be another second and a half.
+    os._exit(code)
+
+
+def _settings(kind: type[Settings]) -> Settings:
+    """Read the environment, or say which variables are wrong, and never what is in them."""
+    try:
+        return kind()
+    except ValidationError as error:
+        prefix = kind.model_config.get("env_prefix", "")
+        for each in error.errors(include_input=False, include_context=False):
+            variable = prefix + "_".join(str(step) for step in each["loc"][:1]).upper()
+            typer.echo(f"{variable}: {each['msg']}", err=True)
+        raise typer.Exit(2) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How the services call each other: typed, signed, repeated when that is safe."""

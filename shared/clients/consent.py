@@ -1,0 +1,205 @@
+"""The consent registry as the other services see it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
+
+import httpx
+import orjson
+
+from shared.clients.base import ServiceClient, ServiceUnavailable
+from shared.contracts.consent import (
+    AccountFacts,
+    AudienceCount,
+    AudienceFilter,
+    AudiencePage,
+    AudienceQuestion,
+    BrandFacts,
+    ConsentEventIn,
+    ConsentRecorded,
+    Feed,
+    History,
+    Person,
+    PersonChange,
+)
+from shared.security.service_tokens import Signer
+
+CHECK_WITHIN = 4.0
+"""Seconds for a permission: less than the time for which its answer is good."""
+_COUNT_WITHIN = 60.0
+_FEED_WITHIN = 10.0
+
+
+class Answer(NamedTuple):
+    """Whether one address may be written to now; a `Permission` without its cost."""
+
+    address: str
+    allowed: bool
+    reason: str
+    consent_event_id: str | None
+    seq: int
+
+
+class ConsentClient:
+    """Asks the registry and records in it. Every call may be repeated."""
+
+    def __init__(
+        self, base_url: str, signer: Signer, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        """Speak with the registry at `base_url`; a `transport` reaches an app in process."""
+        self._service = ServiceClient(base_url, signer, audience="consent", transport=transport)
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self._service.close()
+
+    async def put_brand(self, brand: BrandFacts) -> BrandFacts:
+        """Tell the registry about a brand, or what changed of it."""
+        return await self._service.ask(BrandFacts, "PUT", f"/v1/brands/{brand.id}", body=brand)
+
+    async def put_account(self, account: AccountFacts) -> AccountFacts:
+        """Tell the registry about an account; its channel never changes."""
+        path = f"/v1/accounts/{account.id}"
+        return await self._service.ask(AccountFacts, "PUT", path, body=account)
+
+    async def record(
+        self, event: ConsentEventIn, *, within: float | None = None
+    ) -> ConsentRecorded:
+        """Record something that a person or a brand said; it holds when this returns.
+
+        Raises `ServiceRefused` with code `unknown_account` or `id_reused`.
+        """
+        return await self._service.ask(
+            ConsentRecorded, "POST", "/v1/events", body=event, within=within
+        )
+
+    async def check(
+        self,
+        *,
+        brand_id: UUID,
+        account_id: UUID,
+        purpose: str,
+        addresses: Sequence[str],
+        within: float = CHECK_WITHIN,
+    ) -> list[Answer]:
+        """Say who may be written to now, in the order of `addresses` (at most 1,000)."""
+        question = {
+            "brand_id": brand_id,
+            "account_id": account_id,
+            "purpose": purpose,
+            "addresses": list(addresses),
+        }
+        response = await self._service.send(
+            "POST", "/v1/consents/check", body=question, within=within
+        )
+        answers = _answers(response.content)
+        if [answer.address for answer in answers] != question["addresses"]:
+            raise ServiceUnavailable("consent", "it answered another question", sent=True)
+        return answers
+
+    async def audience(
+        self,
+        *,
+        brand_id: UUID,
+        account_id: UUID,
+        purpose: str,
+        filter: AudienceFilter,
+        after: str | None = None,
+        limit: int = 1_000,
+    ) -> AudiencePage:
+        """Return one page; a page may be empty and still have a `next`."""
+        question = AudienceQuestion(
+            brand_id=brand_id,
+            account_id=account_id,
+            purpose=purpose,
+            filter=filter,
+            after=after,
+            limit=limit,
+        )
+        return await self._service.ask(AudiencePage, "POST", "/v1/audience", body=question)
+
+    async def count(
+        self, *, brand_id: UUID, account_id: UUID, purpose: str, filter: AudienceFilter
+    ) -> AudienceCount:
+        """Count who may be written to now, and who not, by reason."""
+        question = AudienceQuestion(
+            brand_id=brand_id, account_id=account_id, purpose=purpose, filter=filter
+        )
+        return await self._service.ask(
+            AudienceCount, "POST", "/v1/audience/count", body=question, within=_COUNT_WITHIN
+        )
+
+    async def find_person(
+        self,
+        *,
+        brand_id: UUID,
+        address: str,
+        channel: str | None = None,
+        account_id: UUID | None = None,
+    ) -> Person:
+        """Return the person at an address of a channel or of one account of it.
+
+        Raises `ServiceRefused` with status 404 when nobody is known there.
+        """
+        params = {
+            "brand_id": str(brand_id),
+            "channel": channel,
+            "account_id": None if account_id is None else str(account_id),
+            "address": address,
+        }
+        return await self._service.ask(Person, "GET", "/v1/people", params=params)
+
+    async def get_person(self, brand_id: UUID, person_id: UUID) -> Person:
+        """Return a person, or raise `ServiceRefused` with status 404."""
+        return await self._service.ask(Person, "GET", _person(brand_id, person_id))
+
+    async def change_person(self, brand_id: UUID, person_id: UUID, change: PersonChange) -> Person:
+        """Change what is given and leave the rest."""
+        given = change.model_dump_json(exclude_unset=True).encode()
+        return await self._service.ask(
+            Person,
+            "PATCH",
+            _person(brand_id, person_id),
+            body=given,
+            headers={"content-type": "application/json"},
+        )
+
+    async def history(
+        self, brand_id: UUID, person_id: UUID, *, after: int = 0, limit: int = 200
+    ) -> History:
+        """Return a person's events in the ledger's order, after the sequence `after`."""
+        path = f"{_person(brand_id, person_id)}/history"
+        return await self._service.ask(
+            History, "GET", path, params={"after": after, "limit": limit}
+        )
+
+    async def feed(self, *, after: int, limit: int = 500, wait: float = 0.0) -> Feed:
+        """Return what became true after `after`; wait so many seconds while there is nothing."""
+        return await self._service.ask(
+            Feed,
+            "GET",
+            "/v1/feed",
+            params={"after": after, "limit": limit, "wait": wait},
+            within=_FEED_WITHIN + wait,
+        )
+
+
+def _person(brand_id: UUID, person_id: UUID) -> str:
+    return f"/v1/brands/{brand_id}/people/{person_id}"
+
+
+def _answers(content: bytes) -> list[Answer]:
+    try:
+        return [
+            Answer(
+                each["address"],
+                each["allowed"] is True,
+                each["reason"],
+                each["consent_event_id"],
+                each["seq"],
+            )
+            for each in orjson.loads(content)["results"]
+        ]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        # Never guess a permission out of an answer that is not one.
+        raise ServiceUnavailable("consent", "its answer is no contract", sent=True) from error

@@ -1,0 +1,1 @@
+"""Keys, seals, tokens and addresses: what keeps secrets secret and strangers outside."""

@@ -1,0 +1,72 @@
+"""What every test may ask for."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.database import Database
+from tests.postgres import DatabaseServer, Urls, database_server
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> Path:
+    """The folder of recorded platform messages."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "fixtures"
+    return Path(os.environ.get("PERMESSO_FIXTURES", beside))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[DatabaseServer]:
+    """One PostgreSQL for the whole run, with a migrated database to copy."""
+    with database_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def urls(cluster: DatabaseServer) -> AsyncIterator[Urls]:
+    """The addresses of a database of this test's own: migrated and empty."""
+    made = await cluster.make()
+    yield made
+    await cluster.drop(made)
+
+
+@pytest.fixture
+async def owner_database(urls: Urls) -> AsyncIterator[Database]:
+    """That database as its owner, who sees everything."""
+    database = Database(urls.owner, pool_size=4)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def gateway_database(urls: Urls) -> AsyncIterator[Database]:
+    """That database as the gateway."""
+    database = Database(urls.gateway, pool_size=4)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def inbox_database(urls: Urls) -> AsyncIterator[Database]:
+    """That database as the gateway's inbox writer."""
+    database = Database(urls.inbox, pool_size=4)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def consent_database(urls: Urls) -> AsyncIterator[Database]:
+    """That database as consent."""
+    database = Database(urls.consent, pool_size=4)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def dispatcher_database(urls: Urls) -> AsyncIterator[Database]:
+    """That database as the dispatcher."""
+    database = Database(urls.dispatcher, pool_size=4)
+    yield database
+    await database.close()
