@@ -66,8 +66,9 @@ class ConsentEventIn(Contract):
 
     id: UUID
     brand_id: UUID
-    action: Literal["grant", "revoke", "block", "unblock", "seen"]
-    """`seen`: the person wrote; known from now on, nothing agreed."""
+    action: Literal["grant", "revoke", "block", "unblock", "seen", "heard"]
+    """`heard`: the person wrote `evidence.text`; the registry finds out what it means.
+    `seen`: the person was there; known from now on, nothing agreed."""
     account_id: UUID
     address: Address
     purpose: Purpose = "marketing"
@@ -75,6 +76,18 @@ class ConsentEventIn(Contract):
     evidence: Evidence
     expires_at: datetime | None = None
     profile: Profile = Profile()
+    wants_reply: bool = False
+    """The person said it in a chat, where one answer is owed."""
+
+
+class Heard(Contract):
+    """What a person's words were understood as."""
+
+    meaning: Literal["stop", "start", "help"]
+    language: str
+    """The language of the words, `und` where they do not tell."""
+    rule: str
+    """How they were recognised, for the evidence."""
 
 
 class Reached(Contract):
@@ -99,6 +112,11 @@ class ConsentRecorded(Contract):
     effective_at: datetime
     reaches: tuple[Reached, ...]
     """Where a revocation holds: what the dispatcher must halt."""
+    heard: Heard | None = None
+    reply: str | None = None
+    """The one answer that the person is owed, in their language; None for none."""
+    reply_wording: str | None = None
+    """The version of the wording of `reply`."""
 
 
 class PermissionQuestion(Contract):
@@ -230,9 +248,9 @@ class PersonChange(Contract):
     language: Annotated[str, StringConstraints(max_length=35)] | None = None
     timezone: Annotated[str, StringConstraints(max_length=64)] | None = None
     tags: Annotated[tuple[Tag, ...], Field(max_length=100)] | None = None
-    attributes: Annotated[
-        dict[str, str | int | float | bool | None], Field(max_length=100)
-    ] | None = None
+    attributes: (
+        Annotated[dict[str, str | int | float | bool | None], Field(max_length=100)] | None
+    ) = None
 
 
 class HistoryEntry(Contract):

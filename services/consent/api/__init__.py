@@ -1,0 +1,1 @@
+"""The registry's HTTP interface, one file per resource. Only the other services call it."""

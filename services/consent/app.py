@@ -1,0 +1,85 @@
+"""The consent service: it remembers who may be written to, and calls nobody."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from services.consent.api import audience, brands, checks, events, feed, health, people
+from services.consent.evidence import Evidences
+from services.consent.expiry import Expiry
+from services.consent.registry import Registry
+from services.consent.settings import Settings
+from shared.database import Database
+from shared.problems import PROBLEMS, install
+from shared.security.sealing import Sealer
+from shared.security.service_tokens import ServiceAuth, Verifier
+from shared.server import MEBIBYTE, BodyLimit, Guard
+from shared.worker import Workers
+
+_EXPIRY_REST = 5.0
+"""Seconds between two looks for consents that have run out; a check needs none of them."""
+# A hundred thousand addresses of the greatest length, escaped, and the question around them.
+_LARGER = {"/v1/audience": BodyLimit(size=64 * MEBIBYTE, seconds=60.0)}
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the app; its lifespan owns the database and the worker."""
+    registry = Registry(
+        Database(
+            settings.database_url.get_secret_value(),
+            pool_size=settings.pool_size,
+            name="permesso consent",
+        ),
+        Evidences(Sealer.from_base64(settings.sealing_keys_plain())),
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            async with Workers() as workers:
+                workers.start(Expiry(registry), rest=_EXPIRY_REST)
+                yield
+        finally:
+            await registry.database.close()
+
+    app = FastAPI(
+        title="Permesso consent",
+        version="1",
+        description="Who may be written to, by whom, on which channel, for what; with evidence.",
+        lifespan=lifespan,
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        responses=PROBLEMS,
+    )
+    app.state.registry = registry
+    install(app)
+    for resource in (brands, events, checks, audience, people, feed, health):
+        app.include_router(resource.router)
+    app.openapi = _with_security(app.openapi)  # type: ignore[method-assign]
+    # The last one added is the first one asked: no body is read before its size is known.
+    verifier = Verifier(settings.service_public_keys, audience="consent")
+    app.add_middleware(ServiceAuth, verifier=verifier)
+    app.add_middleware(Guard, larger=_LARGER)
+    return app
+
+
+def _with_security(plain: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """Let the OpenAPI page say how the services prove who they are."""
+
+    def described() -> dict[str, Any]:
+        page = plain()
+        page.setdefault("components", {})["securitySchemes"] = {
+            "service": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "Authorization",
+                "description": "`Service <claims>.<signature>`: Ed25519, good for one request.",
+            }
+        }
+        page["security"] = [{"service": []}]
+        return page
+
+    return described

@@ -1,0 +1,146 @@
+"""Who of an audience may be written to: one page, or all of it counted.
+
+A page is written as JSON straight from the rows; it is the contract `AudiencePage`.
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from typing import Any
+
+import orjson
+
+from services.consent import policy
+from services.consent.queries import audience as queries
+from services.consent.queries.audience import FIRST, LAST, Whose
+from shared.contracts.consent import AudienceCount, AudienceFilter, AudienceQuestion
+from shared.database import Database
+
+_TAGS_WINDOW = 10_000
+_COUNT_WINDOW = 100_000
+_NAMED_WINDOW = 5_000
+"""Addresses that one statement looks at."""
+
+
+async def page(database: Database, question: AudienceQuestion) -> bytes:
+    """Return one page. It may be empty and still have a `next`."""
+    whose = Whose(question.brand_id, question.account_id, question.purpose)
+    meant = question.filter
+    if meant.addresses:
+        return await _page_of_named(database, whose, question)
+    after = question.after or FIRST
+    async with database.connection(whose.brand_id) as connection:
+        edge = None
+        if meant.tags:
+            width = max(question.limit, _TAGS_WINDOW)
+            edge = await queries.find_edge(connection, whose, after=after, width=width)
+        rows = await queries.page(
+            connection,
+            whose,
+            after=after,
+            until=edge or LAST,
+            tags=meant.tags or None,
+            limit=question.limit,
+        )
+    answer = _Page()
+    for row in rows:
+        if (reason := answer.take(row)) is not None:
+            answer.excluded[reason] += 1
+    following = rows[-1][0] if len(rows) == question.limit else edge
+    return answer.written(following)
+
+
+async def _page_of_named(database: Database, whose: Whose, question: AudienceQuestion) -> bytes:
+    """Answer for each named address, in their order, once."""
+    asked = sorted(set(question.filter.addresses))
+    start = bisect_right(asked, question.after) if question.after is not None else 0
+    addresses = asked[start : start + question.limit]
+    async with database.connection(whose.brand_id) as connection:
+        rows = await queries.named(connection, whose, addresses=addresses)
+    answer = _Page()
+    for row in rows:
+        if (reason := answer.take(row)) is not None:
+            answer.withheld.append({"person_id": row[1], "address": row[0], "reason": reason})
+    more = start + len(addresses) < len(asked)
+    return answer.written(addresses[-1] if more else None)
+
+
+async def count(database: Database, question: AudienceQuestion) -> AudienceCount:
+    """Count who may be written to now, and who not, by reason."""
+    whose = Whose(question.brand_id, question.account_id, question.purpose)
+    reasons: Counter[str] = Counter()
+    if question.filter.addresses:
+        await _count_named(database, whose, question.filter, reasons)
+    else:
+        await _count_known(database, whose, question.filter, reasons)
+    eligible = reasons.pop("granted", 0)
+    return AudienceCount(eligible=eligible, excluded=dict(reasons))
+
+
+async def _count_known(
+    database: Database, whose: Whose, meant: AudienceFilter, reasons: Counter[str]
+) -> None:
+    after = FIRST
+    while True:
+        # A transaction for each window: a long one would hold back the clean-up of old rows.
+        async with database.connection(whose.brand_id) as connection:
+            edge = await queries.find_edge(connection, whose, after=after, width=_COUNT_WINDOW)
+            rows = await queries.count(
+                connection, whose, after=after, until=edge or LAST, tags=meant.tags or None
+            )
+        for status, blocked, expired, number in rows:
+            answer = policy.permitted(status, blocked=bool(blocked), expired=bool(expired))
+            reasons[answer.reason] += number
+        if edge is None:
+            return
+        after = edge
+
+
+async def _count_named(
+    database: Database, whose: Whose, meant: AudienceFilter, reasons: Counter[str]
+) -> None:
+    asked = sorted(set(meant.addresses))
+    for start in range(0, len(asked), _NAMED_WINDOW):
+        addresses = asked[start : start + _NAMED_WINDOW]
+        async with database.connection(whose.brand_id) as connection:
+            rows = await queries.named(connection, whose, addresses=addresses)
+        for row in rows:
+            answer = policy.permitted(row[4], blocked=bool(row[5]), expired=bool(row[6]))
+            reasons[answer.reason] += 1
+
+
+class _Page:
+    """A page while it is filled."""
+
+    def __init__(self) -> None:
+        self.recipients: list[dict[str, Any]] = []
+        self.excluded: Counter[str] = Counter()
+        self.withheld: list[dict[str, Any]] = []
+
+    def take(self, row: Any) -> str | None:
+        """Take a person in, or return the reason why not."""
+        address, person_id, language, timezone, status, blocked, expired, event_id, seq = row
+        answer = policy.permitted(status, blocked=bool(blocked), expired=bool(expired))
+        if not answer.allowed:
+            return answer.reason
+        self.recipients.append(
+            {
+                "person_id": person_id,
+                "address": address,
+                "language": language,
+                "timezone": timezone,
+                "consent_event_id": event_id,
+                "seq": seq,
+            }
+        )
+        return None
+
+    def written(self, following: str | None) -> bytes:
+        """Return the page as JSON."""
+        return orjson.dumps(
+            {
+                "recipients": self.recipients,
+                "excluded": dict(self.excluded),
+                "withheld": self.withheld,
+                "next": following,
+            }
+        )

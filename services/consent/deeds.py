@@ -1,0 +1,204 @@
+"""What each kind of event does once its person is locked: the line, and what follows from it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from services.consent import policy
+from services.consent.answers import seen_again
+from services.consent.evidence import Evidences
+from services.consent.moments import as_utc
+from services.consent.queries import ledger, people
+from services.consent.queries.ledger import Entry, Situation
+from services.consent.queries.people import Place
+from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Reached, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One event, whom it is about, and how things stand for them."""
+
+    connection: asyncpg.Connection
+    evidences: Evidences
+    event: ConsentEventIn
+    place: Place
+    person_id: UUID
+    situation: Situation
+
+    @property
+    def at(self) -> datetime | None:
+        """When it happened, if that was told and can be true."""
+        told = as_utc(self.event.evidence.at)
+        return policy.believed(told, recorded_at=self.situation.now)
+
+    @property
+    def spoken(self) -> bool:
+        """The person said it in the chat of this account."""
+        return policy.spoken(self.event.evidence.source)
+
+
+async def grant(case: Case) -> ConsentRecorded:
+    """A yes: counts unless a later no covers it, or it has run out already."""
+    situation = case.situation
+    expires_at = as_utc(case.event.expires_at)
+    reason = None
+    if expires_at is not None and expires_at <= situation.now:
+        reason = "expired"
+    elif not policy.grants_again(case.at, denied_at=situation.denied_at):
+        reason = "older_than_revocation"
+    if reason is not None:
+        await _know(case, blocked_at=situation.blocked_at)
+        return await _append(case, _entry(case, "unchanged", reason=reason))
+    # Whoever says yes in the chat can be reached there again.
+    blocked_at = None if case.spoken else situation.blocked_at
+    await _know(case, blocked_at=blocked_at)
+    entry = _entry(case, "granted", expires_at=expires_at)
+    recorded = await _append(case, entry)
+    await ledger.grant(case.connection, entry, seq=recorded.seq, blocked=blocked_at is not None)
+    await _tell(case, recorded, "consent.granted")
+    return recorded
+
+
+async def revoke(case: Case) -> ConsentRecorded:
+    """A no: holds wherever it reaches, from now on."""
+    event = case.event
+    scope = policy.held_scope(event.scope, country=case.place.country, source=event.evidence.source)
+    await _know(case, blocked_at=case.situation.blocked_at)
+    recorded = await _deny(case, scope, policy.revoked_purposes(scope, event.purpose))
+    await _tell(case, recorded, "consent.revoked")
+    return recorded
+
+
+async def block(case: Case) -> ConsentRecorded:
+    """A no that was said to the platform: as a revocation of the account, and out of reach."""
+    before = case.situation.blocked_at
+    at = case.at or case.situation.now
+    await _know(case, blocked_at=at if before is None else max(at, before))
+    purposes = policy.revoked_purposes(Scope.ACCOUNT, policy.MARKETING)
+    recorded = await _deny(case, Scope.ACCOUNT, purposes, reason="blocked")
+    if before is None:
+        await _tell(case, recorded, "consent.revoked")
+    return recorded
+
+
+async def unblock(case: Case) -> ConsentRecorded:
+    """In reach again, unless the block is the later word; never a yes."""
+    blocked_at = case.situation.blocked_at
+    if not policy.grants_again(case.at, denied_at=blocked_at):
+        return await _append(case, _entry(case, "unchanged", reason="older_than_block"))
+    await _know(case, blocked_at=None)
+    return await _append(case, _entry(case, "unchanged"))
+
+
+async def see(case: Case) -> ConsentRecorded:
+    """Known from now on; nothing agreed. Only the first sight of an address is a line."""
+    situation = case.situation
+    await _know(case, blocked_at=situation.blocked_at, seen=True)
+    if situation.known_since is not None:
+        return seen_again(case.event, case.person_id, situation.known_since)
+    return await _append(case, _entry(case, "unchanged"))
+
+
+DEEDS: Mapping[str, Callable[[Case], Awaitable[ConsentRecorded]]] = {
+    "grant": grant,
+    "revoke": revoke,
+    "block": block,
+    "unblock": unblock,
+    "seen": see,
+}
+
+
+async def _deny(
+    case: Case, scope: Scope, purposes: tuple[str, ...], *, reason: str | None = None
+) -> ConsentRecorded:
+    reach = policy.reach(scope)
+    found = await ledger.find_reaches(
+        case.connection, case.place, person_id=case.person_id, reach=reach
+    )
+    reaches = tuple(
+        Reached(account_id=account_id, address=address, purposes=purposes)
+        for account_id, address in found
+    )
+    entry = _entry(case, "revoked", reason=reason, scope=scope, purposes=purposes, reaches=reaches)
+    recorded = await _append(case, entry, reaches)
+    await ledger.revoke(case.connection, entry, seq=recorded.seq, reach=reach)
+    at = case.at or case.situation.now
+    await ledger.deny(case.connection, entry, seq=recorded.seq, reach=reach, at=at)
+    return recorded
+
+
+async def _know(case: Case, *, blocked_at: datetime | None, seen: bool = False) -> None:
+    """Remember the address; let its states know when its reachability changes."""
+    situation = case.situation
+    await people.know_address(
+        case.connection,
+        case.place,
+        person_id=case.person_id,
+        seen_at=situation.now if seen or case.spoken else None,
+        blocked_at=blocked_at,
+    )
+    if (blocked_at is None) != (situation.blocked_at is None):
+        await ledger.set_blocked(
+            case.connection,
+            case.place,
+            person_id=case.person_id,
+            blocked=blocked_at is not None,
+        )
+
+
+async def _tell(case: Case, recorded: ConsentRecorded, type: str) -> None:
+    await ledger.tell(
+        case.connection,
+        seq=recorded.seq,
+        brand_id=case.event.brand_id,
+        event_id=recorded.id,
+        type=type,
+    )
+
+
+def _entry(
+    case: Case,
+    outcome: str,
+    *,
+    reason: str | None = None,
+    expires_at: datetime | None = None,
+    scope: Scope | None = None,
+    purposes: tuple[str, ...] | None = None,
+    reaches: tuple[Reached, ...] = (),
+) -> Entry:
+    event = case.event
+    evidence = event.evidence
+    if event.action == "seen":
+        # Their words agree to nothing, so they are evidence of nothing.
+        evidence = evidence.model_copy(update={"text": None})
+    return Entry(
+        id=event.id,
+        place=case.place,
+        person_id=case.person_id,
+        action=event.action,
+        purpose=event.purpose,
+        scope=event.scope,
+        held_scope=scope or event.scope,
+        purposes=purposes or (event.purpose,),
+        sealed=case.evidences.seal(evidence, reaches, brand_id=event.brand_id, event_id=event.id),
+        platform_at=as_utc(evidence.at),
+        recorded_at=case.situation.now,
+        expires_at=expires_at,
+        outcome=outcome,
+        reason=reason,
+    )
+
+
+async def _append(case: Case, entry: Entry, reaches: tuple[Reached, ...] = ()) -> ConsentRecorded:
+    return ConsentRecorded(
+        id=entry.id,
+        seq=await ledger.append(case.connection, entry),
+        person_id=entry.person_id,
+        state=entry.outcome,
+        reason=entry.reason,
+        effective_at=entry.recorded_at,
+        reaches=reaches,
+    )

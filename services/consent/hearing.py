@@ -1,0 +1,76 @@
+"""What a person's own words mean for their consent, and what they are answered. Pure.
+
+The words become one of the events that the ledger knows, before anything is written: a STOP is a
+revocation of all but service on its channel, a START a grant on its account, and talk is a sight.
+"""
+
+from services.consent.confirmations import WORDING_VERSION, Occasion, reply
+from services.consent.keywords import UNDETERMINED, Keyword, meaning
+from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Evidence, Heard, Scope
+
+OWN_WORDS = "chat"
+"""The source of words that a person wrote to the brand alone, as text. Any other (forwarded, in a
+group, below a picture) may say no, and is no yes."""
+
+
+def understand(event: ConsentEventIn) -> tuple[ConsentEventIn, Heard | None]:
+    """Return the event that `heard` words stand for, and which words they were; others as is."""
+    if event.action != "heard":
+        return event, None
+    text = event.evidence.text
+    keyword = meaning(text) if text else None
+    match keyword:
+        case Keyword(meaning="stop"):
+            changes = {"action": "revoke", "scope": Scope.CHANNEL}
+        case Keyword(meaning="start") if event.evidence.source == OWN_WORDS:
+            changes = {"action": "grant", "scope": Scope.PURPOSE}
+        case _:
+            changes = {"action": "seen", "scope": Scope.PURPOSE}
+    if keyword is None:
+        return event.model_copy(update=changes), None
+    evidence = _evidence(event.evidence, keyword)
+    understood = event.model_copy(update={**changes, "evidence": evidence})
+    heard = Heard(meaning=keyword.meaning, language=keyword.language, rule=keyword.rule)
+    return understood, heard
+
+
+def answered(
+    recorded: ConsentRecorded,
+    event: ConsentEventIn,
+    heard: Heard | None,
+    *,
+    brand: str,
+    languages: tuple[str, ...],
+) -> ConsentRecorded:
+    """Add what was heard, and the one reply where the caller wants to give one.
+
+    `languages`: the person's own first, then the brand's.
+    """
+    occasion = _occasion(recorded, event, heard) if event.wants_reply else None
+    if occasion is None:
+        return recorded.model_copy(update={"heard": heard})
+    spoken = heard.language if heard and heard.language != UNDETERMINED else None
+    words = reply(occasion, brand=brand, languages=(spoken, event.profile.language, *languages))
+    changes = {"heard": heard, "reply": words, "reply_wording": WORDING_VERSION}
+    return recorded.model_copy(update=changes)
+
+
+def _occasion(
+    recorded: ConsentRecorded, event: ConsentEventIn, heard: Heard | None
+) -> Occasion | None:
+    """Return what there is to say to the person; None for nothing."""
+    if heard is not None and heard.meaning == "help":
+        return "help"
+    if event.action == "revoke":
+        return "stopped"
+    if event.action == "grant":
+        if event.purpose == "service":
+            return "ask"
+        return "started" if recorded.state == "granted" else None
+    return None
+
+
+def _evidence(evidence: Evidence, keyword: Keyword) -> Evidence:
+    """Return the evidence with the rule by which it was understood."""
+    language = None if keyword.language == UNDETERMINED else keyword.language
+    return evidence.model_copy(update={"rule": keyword.rule[:200], "language": language})

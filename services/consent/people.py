@@ -1,0 +1,165 @@
+"""People as one brand knows them: found, shown, changed; and all that was ever recorded of them."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services.consent.queries import history as queries
+from services.consent.registry import Registry
+from services.consent.tables import AccountRow, AddressRow, IdentityRow, PersonRow, StateRow
+from shared.contracts.consent import (
+    ConsentState,
+    History,
+    HistoryEntry,
+    Person,
+    PersonAddress,
+    PersonChange,
+)
+from shared.database import Database
+from shared.problems import Problem
+
+_EMPTY: Mapping[str, object] = {"language": None, "timezone": None, "tags": (), "attributes": {}}
+
+
+async def find_person(
+    database: Database,
+    *,
+    brand_id: UUID,
+    address: str,
+    channel: str | None = None,
+    account_id: UUID | None = None,
+) -> Person:
+    """Return who is behind an address of a channel, or of an account's channel; or a 404."""
+    async with database.begin(brand_id) as session:
+        if account_id is not None:
+            account = await session.get(AccountRow, (brand_id, account_id))
+            channel = account.channel if account else ""
+        identity = await session.get(IdentityRow, (brand_id, channel, address))
+        if identity is None:
+            raise _nobody()
+        return await _person(session, await _row(session, brand_id, identity.person_id))
+
+
+async def get_person(database: Database, *, brand_id: UUID, person_id: UUID) -> Person:
+    """Return a person, or a 404."""
+    async with database.begin(brand_id) as session:
+        return await _person(session, await _row(session, brand_id, person_id))
+
+
+async def change_person(
+    database: Database, *, brand_id: UUID, person_id: UUID, change: PersonChange
+) -> Person:
+    """Change what is given; `None` takes a value away, what is left out stays."""
+    async with database.begin(brand_id) as session:
+        row = await _row(session, brand_id, person_id, lock=True)
+        for name in change.model_fields_set:
+            given = getattr(change, name)
+            setattr(row, name, _EMPTY[name] if given is None else given)
+        row.tags = sorted(set(row.tags))
+        await session.flush()
+        return await _person(session, row)
+
+
+async def history(
+    registry: Registry, *, brand_id: UUID, person_id: UUID, after: int, limit: int
+) -> History:
+    """Return what was recorded of a person, with its evidence, in the ledger's order; or a 404."""
+    async with registry.database.begin(brand_id) as session:
+        await _row(session, brand_id, person_id)
+    async with registry.database.connection(brand_id) as connection:
+        lines = await queries.lines(
+            connection, brand_id=brand_id, person_id=person_id, after=after, limit=limit
+        )
+    items = tuple(_entry(registry, brand_id, line) for line in lines)
+    return History(items=items, next=items[-1].seq if len(items) == limit else None)
+
+
+def _entry(registry: Registry, brand_id: UUID, line: asyncpg.Record) -> HistoryEntry:
+    sealed = registry.evidences.open(line["sealed"], brand_id=brand_id, event_id=line["id"])
+    return HistoryEntry(
+        id=line["id"],
+        seq=line["seq"],
+        action=line["action"],
+        account_id=line["account_id"],
+        address=line["address"],
+        purpose=line["purpose"],
+        scope=line["held_scope"],
+        recorded_at=line["recorded_at"],
+        evidence=sealed.evidence,
+    )
+
+
+async def _row(
+    session: AsyncSession, brand_id: UUID, person_id: UUID, *, lock: bool = False
+) -> PersonRow:
+    row = await session.get(PersonRow, (brand_id, person_id), with_for_update=lock)
+    if row is None:
+        raise _nobody()
+    return row
+
+
+async def _person(session: AsyncSession, row: PersonRow) -> Person:
+    # SQLModel types a column as the value it holds; created_at is never none once it is stored.
+    assert row.created_at is not None
+    return Person(
+        id=row.id,
+        language=row.language,
+        timezone=row.timezone,
+        tags=tuple(row.tags),
+        attributes=row.attributes,
+        created_at=row.created_at,
+        addresses=await _addresses(session, row),
+        consents=await _consents(session, row),
+    )
+
+
+async def _addresses(session: AsyncSession, row: PersonRow) -> tuple[PersonAddress, ...]:
+    statement = (
+        select(AddressRow, col(AccountRow.channel))
+        .join(
+            AccountRow,
+            (col(AccountRow.brand_id) == col(AddressRow.brand_id))
+            & (col(AccountRow.id) == col(AddressRow.account_id)),
+        )
+        .where(col(AddressRow.brand_id) == row.brand_id, col(AddressRow.person_id) == row.id)
+        .order_by(col(AddressRow.created_at), col(AddressRow.account_id))
+    )
+    return tuple(
+        PersonAddress(
+            account_id=known.account_id,
+            channel=channel,
+            address=known.address,
+            blocked_at=known.blocked_at,
+        )
+        for known, channel in (await session.execute(statement)).all()
+    )
+
+
+async def _consents(session: AsyncSession, row: PersonRow) -> tuple[ConsentState, ...]:
+    statement = (
+        select(StateRow)
+        .where(col(StateRow.brand_id) == row.brand_id, col(StateRow.person_id) == row.id)
+        .order_by(col(StateRow.account_id), col(StateRow.address), col(StateRow.purpose))
+    )
+    states: Sequence[StateRow] = (await session.scalars(statement)).all()
+    return tuple(
+        ConsentState(
+            account_id=state.account_id,
+            address=state.address,
+            purpose=state.purpose,
+            status=state.status,
+            since=state.since,
+            expires_at=state.expires_at,
+            consent_event_id=state.event_id,
+            seq=state.seq,
+        )
+        for state in states
+    )
+
+
+def _nobody() -> Problem:
+    return Problem(404, "unknown_person", "The registry knows no such person of this brand.")

@@ -1,0 +1,121 @@
+"""What consent means: how far a no reaches, which yes counts, and who may be written to.
+
+Pure: no database, no network, no clock. All the rest of the registry fetches and writes down.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shared.contracts.consent import Scope
+
+Reach = Literal["account", "channel", "brand"]
+
+MARKETING = "marketing"
+SERVICE = "service"
+REPLY = "reply"
+MARKETING_LIKE = (MARKETING, "measuring")
+"""What a revocation of more than one purpose takes; `service` only when it is named."""
+
+CLOCKS_APART = timedelta(minutes=5)
+"""How far ahead of ours a platform's clock may be; a later time is not believed."""
+
+# Where a STOP on one channel must end what the brand sends on all of them: 47 CFR 64.1200(a)(10).
+_WIDENED = frozenset({"US"})
+_REACHES: Mapping[Scope, Reach] = {
+    Scope.PURPOSE: "account",
+    Scope.ACCOUNT: "account",
+    Scope.CHANNEL: "channel",
+    Scope.BRAND: "brand",
+}
+_SPOKEN = re.compile(r"(chat|button|.+\.start)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """Whether an address may be written to, and the reason that is told."""
+
+    allowed: bool
+    reason: str
+
+
+_GRANTED = Permitted(True, "granted")
+_REPLY = Permitted(True, "reply")
+_NO_CONSENT = Permitted(False, "no_consent")
+_REVOKED = Permitted(False, "revoked")
+_EXPIRED = Permitted(False, "expired")
+_BLOCKED = Permitted(False, "blocked")
+
+
+def permitted(status: str | None, *, blocked: bool, expired: bool) -> Permitted:
+    """Say whether a state permits; `None` stands for a person who never said anything."""
+    match status, blocked, expired:
+        case None, _, _:
+            return _NO_CONSENT
+        case _, True, _:
+            return _BLOCKED
+        case "granted", _, False:
+            return _GRANTED
+        case (("granted" | "expired"), _, _):
+            return _EXPIRED
+        case _:
+            return _REVOKED
+
+
+def reply_permitted() -> Permitted:
+    """One answer to what a person wrote needs no consent: they are the one who asked."""
+    return _REPLY
+
+
+def purposes_asked(purpose: str) -> tuple[str, ...]:
+    """Return the purposes that decide about one: a topic's own and `marketing`, which covers it.
+
+    The state of the first one that has any decides; a revocation of either stands against a grant.
+    """
+    return (purpose, MARKETING) if is_topic(purpose) else (purpose,)
+
+
+def is_topic(purpose: str) -> bool:
+    """Is it one `marketing.<topic>` and not all of marketing?"""
+    return purpose.startswith(f"{MARKETING}.")
+
+
+def spoken(source: str) -> bool:
+    """Did the person say it to us on this very account, so that they can be reached there?"""
+    return _SPOKEN.match(source) is not None
+
+
+def held_scope(scope: Scope, *, country: str, source: str) -> Scope:
+    """Return how far a revocation is held; the law of a brand's country may widen a STOP."""
+    if scope is Scope.CHANNEL and spoken(source) and country in _WIDENED:
+        return Scope.BRAND
+    return scope
+
+
+def reach(scope: Scope) -> Reach:
+    """Return which addresses a revocation reaches: a `purpose` is held on its own account."""
+    return _REACHES[scope]
+
+
+def revoked_purposes(scope: Scope, purpose: str) -> tuple[str, ...]:
+    """Return the purposes a revocation takes; `marketing` stands for its topics too."""
+    if scope is Scope.PURPOSE:
+        return (purpose,)
+    return (*MARKETING_LIKE, SERVICE) if purpose == SERVICE else MARKETING_LIKE
+
+
+def believed(at: datetime | None, *, recorded_at: datetime) -> datetime | None:
+    """Return a time that a caller or a platform told, or none when it cannot be true."""
+    return None if at is None or at > recorded_at + CLOCKS_APART else at
+
+
+def grants_again(granted_at: datetime | None, *, denied_at: datetime | None) -> bool:
+    """Does a grant count after the newest no that covers it?
+
+    Our order is the ledger's, so a grant that tells no time is simply the later word. One that
+    tells its time counts only when it is truly later: a yes that was delayed on its way must not
+    undo the no that overtook it. On a tie the revocation wins.
+    """
+    return granted_at is None or denied_at is None or granted_at > denied_at

@@ -1,0 +1,1 @@
+"""Every statement the registry sends to PostgreSQL, by the noun it is about."""

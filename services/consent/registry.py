@@ -1,0 +1,34 @@
+"""What the registry works with: a database, seals, and a bell for those who follow the feed."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from services.consent.evidence import Evidences
+from shared.database import Database
+
+
+class Bell:
+    """Wakes everybody in this process who waits for news; other processes look by themselves."""
+
+    def __init__(self) -> None:
+        """Begin with nobody waiting."""
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake all who wait now."""
+        rung, self._rung = self._rung, asyncio.Event()
+        rung.set()
+
+    @property
+    def next_ring(self) -> asyncio.Event:
+        """The event that the next ring will set: take it before looking, wait for it after."""
+        return self._rung
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Made once per process and handed to whatever answers a call."""
+
+    database: Database
+    evidences: Evidences
+    bell: Bell = field(default_factory=Bell)

@@ -1,0 +1,1 @@
+"""The gateway lets in: brands' calls, platforms' webhooks, people's pages."""

@@ -1,0 +1,35 @@
+"""What brands may ask for: one file per resource."""
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from services.gateway.api import (
+    accounts,
+    brands,
+    callbacks,
+    campaigns,
+    channels,
+    consents,
+    events,
+    keys,
+    media,
+    messages,
+    people,
+    stories,
+)
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    brands.router,
+    keys.router,
+    channels.router,
+    accounts.router,
+    media.router,
+    stories.router,
+    campaigns.router,
+    messages.router,
+    consents.router,
+    people.router,
+    callbacks.router,
+    events.router,
+)

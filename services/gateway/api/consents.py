@@ -1,0 +1,165 @@
+"""Consents: a yes is recorded, a no is carried to its end before it is answered."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Response
+from pydantic import AwareDatetime, Field
+
+from services.gateway import choose, examples, orders
+from services.gateway.errors import wrong_field
+from services.gateway.examples import worked
+from services.gateway.gate import Gate, needs
+from services.gateway.house import By, NewId, Parts
+from services.gateway.orders import Receipt
+from shared.contracts.base import Contract
+from shared.contracts.consent import Address, ConsentEventIn, Evidence, Purpose, Scope
+
+router = APIRouter(tags=["consents"], route_class=Gate)
+
+
+class ConsentIn(Contract):
+    """A yes or a no; `channel` is enough where the brand has one account of it."""
+
+    channel: str | None = None
+    account_id: UUID | None = None
+    address: Address
+    purpose: Purpose = "marketing"
+    action: Literal["grant", "revoke"]
+    scope: Scope = Scope.PURPOSE
+    evidence: Evidence | None = None
+    """How the person said it. A grant without evidence is refused."""
+    expires_at: AwareDatetime | None = None
+
+
+class ConsentOut(Contract):
+    """What became of it."""
+
+    id: UUID
+    state: Literal["granted", "revoked", "unchanged", "accepted"]
+    """`accepted`: stored, and on its way to be in force (`Prefer: respond-async`)."""
+    reason: str | None = None
+    effective_at: datetime | None = None
+    receipt: Receipt | None = None
+
+
+class CheckIn(Contract):
+    """May these people be written to, now?"""
+
+    channel: str | None = None
+    account_id: UUID | None = None
+    purpose: Purpose
+    addresses: Annotated[tuple[Address, ...], Field(min_length=1, max_length=1_000)]
+
+
+class CheckedAddress(Contract):
+    """The answer for one address."""
+
+    address: str
+    allowed: bool
+    reason: str
+    consent_event_id: str | None = None
+
+
+class CheckOut(Contract):
+    """The answers, in the order of the question."""
+
+    results: tuple[CheckedAddress, ...]
+
+
+@router.post("/v1/consents", **worked(examples.CONSENT, given=examples.CONSENT_IN, status=201))
+@needs("consents:write", creates=True)
+async def create_consent(
+    consent: ConsentIn,
+    house: Parts,
+    by: By,
+    event_id: NewId,
+    response: Response,
+    prefer: Annotated[
+        str | None, Header(description="`respond-async`: answer a revocation when it is stored.")
+    ] = None,
+) -> ConsentOut:
+    """Record a grant, or carry out a revocation: 201 says that it is in force.
+
+    A revocation is stored first, so it is carried out whatever happens to this call. With
+    `Prefer: respond-async` the answer is 202 as soon as it is stored.
+    """
+    event = await _event(consent, house, by, event_id)
+    if event.action == "grant":
+        return _recorded(orders.Result.of(await house.consent.record(event)))
+    if _wants_async(prefer):
+        await orders.put_in(house.intake, event)
+        response.status_code = 202
+        response.headers["Preference-Applied"] = "respond-async"
+        return ConsentOut(id=event_id, state="accepted")
+    return _recorded(await orders.carry_out(house.intake, house.inbox, event))
+
+
+@router.post("/v1/consents/check", **worked(examples.CHECK, given=examples.CHECK_IN))
+@needs("consents:read")
+async def check_consents(question: CheckIn, house: Parts, by: By) -> CheckOut:
+    """Say who may be written to now, and why or why not."""
+    account = await choose.account(
+        house.database, by.brand_id, account_id=question.account_id, channel=question.channel
+    )
+    addresses = [
+        choose.address(account.channel, spelled, pointer=f"/addresses/{number}")
+        for number, spelled in enumerate(question.addresses)
+    ]
+    answers = await house.consent.check(
+        brand_id=by.brand_id,
+        account_id=account.id,
+        purpose=question.purpose,
+        addresses=addresses,
+    )
+    return CheckOut(
+        results=tuple(
+            CheckedAddress(
+                address=spelled,
+                allowed=answer.allowed,
+                reason=answer.reason,
+                consent_event_id=answer.consent_event_id,
+            )
+            for spelled, answer in zip(question.addresses, answers, strict=True)
+        )
+    )
+
+
+async def _event(consent: ConsentIn, house: Parts, by: By, event_id: UUID) -> ConsentEventIn:
+    if consent.action == "grant":
+        if consent.evidence is None:
+            raise wrong_field("/evidence", "A grant needs evidence of how the person said yes.")
+        if consent.scope is not Scope.PURPOSE:
+            raise wrong_field("/scope", "Only a revocation has a scope.")
+    elif consent.expires_at is not None:
+        raise wrong_field("/expires_at", "Only a grant expires.")
+    account = await choose.account(
+        house.database, by.brand_id, account_id=consent.account_id, channel=consent.channel
+    )
+    return ConsentEventIn(
+        id=event_id,
+        brand_id=by.brand_id,
+        action=consent.action,
+        account_id=account.id,
+        address=choose.address(account.channel, consent.address),
+        purpose=consent.purpose,
+        scope=consent.scope,
+        evidence=consent.evidence or Evidence(source="api"),
+        expires_at=consent.expires_at,
+    )
+
+
+def _recorded(result: orders.Result) -> ConsentOut:
+    return ConsentOut(
+        id=result.receipt.consent_event_id,
+        state=result.state,
+        reason=result.reason,
+        effective_at=result.receipt.recorded_at,
+        receipt=result.receipt,
+    )
+
+
+def _wants_async(prefer: str | None) -> bool:
+    wishes = (prefer or "").lower().replace(";", ",").split(",")
+    return "respond-async" in (wish.strip() for wish in wishes)

@@ -1,0 +1,48 @@
+"""Messages: one to one person; and what became of any."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from services.gateway import choose, examples
+from services.gateway.examples import worked
+from services.gateway.gate import Gate, needs
+from services.gateway.house import By, NewId, Parts
+from shared.contracts.base import Contract
+from shared.contracts.campaigns import Content, Message, MessageIn
+from shared.contracts.consent import Address, Purpose
+
+router = APIRouter(tags=["messages"], route_class=Gate)
+
+
+class OneMessage(Contract):
+    """A message to one person; `channel` is enough where the brand has one account of it."""
+
+    account_id: UUID | None = None
+    channel: str | None = None
+    address: Address
+    purpose: Purpose
+    content: Content
+
+
+@router.post("/v1/messages", **worked(examples.QUEUED, given=examples.MESSAGE_IN, status=201))
+@needs("messages:write", creates=True)
+async def create_message(message: OneMessage, house: Parts, by: By, message_id: NewId) -> Message:
+    """Queue one message to one person. Consent is asked for just before it leaves."""
+    account = await choose.account(
+        house.database, by.brand_id, account_id=message.account_id, channel=message.channel
+    )
+    one = MessageIn(
+        account_id=account.id,
+        address=choose.address(account.channel, message.address),
+        purpose=message.purpose,
+        content=message.content,
+    )
+    return await house.dispatcher.put_message(by.brand_id, message_id, one)
+
+
+@router.get("/v1/messages/{message_id}", **worked(examples.MESSAGE))
+@needs("messages:read")
+async def get_message(message_id: UUID, house: Parts, by: By) -> Message:
+    """Return a message with its attempts and receipts."""
+    return await house.dispatcher.get_message(by.brand_id, message_id)

@@ -1,0 +1,284 @@
+"""From what a platform told us to what follows from it.
+
+    wrote       the registry knows; STOP → revocation, START → grant, HELP → reply; told the brand
+    started     with a payload → grant of marketing; bare → grant of service, and the question
+    tapped      the button stops turning; ours mean STOP or START; told to the brand
+    blocked     a revocation by way of the platform      unblocked   reachable, no new consent
+    receipt     to its message                           moved, unknown   kept and counted
+
+Everything has an id that follows from the stored webhook, so all of it may be done again after a
+crash, and nothing happens twice. There is at most one reply to one event.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter
+
+from channels.registry import CHANNELS
+from services.gateway.breaker import Breaker
+from services.gateway.letters import API, Letter
+from services.gateway.revocations import Revoker
+from shared.clients.base import ServiceRefused, ServiceUnavailable
+from shared.clients.dispatcher import DispatcherClient
+from shared.contracts.accounts import EventIn
+from shared.contracts.campaigns import Content, Halt, HouseMessage, ReceiptIn
+from shared.contracts.consent import (
+    ConsentEventIn,
+    ConsentRecorded,
+    Evidence,
+    Profile,
+    Scope,
+)
+from shared.contracts.inbound import (
+    AddressMoved,
+    NotUnderstood,
+    PersonBlocked,
+    PersonStarted,
+    PersonTapped,
+    PersonUnblocked,
+    PersonWrote,
+    ReceiptCame,
+)
+
+log = structlog.get_logger()
+
+Action = Literal["grant", "revoke", "block", "unblock", "seen", "heard"]
+
+STOP_BUTTON = "permesso:stop"
+START_BUTTON = "permesso:start"
+_BUTTONS: dict[str, tuple[Action, Scope]] = {
+    STOP_BUTTON: ("revoke", Scope.CHANNEL),
+    START_BUTTON: ("grant", Scope.PURPOSE),
+}
+_LONGEST_QUOTE = 4_096
+
+_EVENTS = Counter("permesso_inbound_events_total", "What platforms told us.", ["channel", "type"])
+_UNKNOWN = Counter(
+    "permesso_inbound_not_understood_total", "What nothing follows from.", ["channel", "kind"]
+)
+
+FromPerson = PersonWrote | PersonStarted | PersonTapped | PersonBlocked | PersonUnblocked
+
+
+@dataclass(slots=True)
+class Consequences:
+    """What was done about a letter: notes for its row (no words of anybody), and loose ends."""
+
+    notes: list[dict[str, object]] = field(default_factory=list)
+    unsettled: list[Halt] = field(default_factory=list)
+    recorded: ConsentRecorded | None = None
+
+
+@dataclass(frozen=True)
+class Handler:
+    """Does what follows from one letter."""
+
+    dispatcher: DispatcherClient
+    revoker: Revoker
+    desk: Breaker
+    """Around each call to the dispatcher, but for halts: those are tried whatever was heard."""
+
+    @property
+    def hampered(self) -> bool:
+        """Say whether a service that is needed is away."""
+        return self.revoker.registry.open or self.desk.open
+
+    async def handle(self, letter: Letter) -> Consequences:
+        """Return when all of it is done; raises a `ServiceError` when it has to be tried again."""
+        done = Consequences()
+        if letter.channel == API:
+            await self._revoke(letter.order(), done)
+            return done
+        events = letter.events()
+        receipts = [event for event in events if isinstance(event, ReceiptCame)]
+        if receipts:
+            await self._receive(letter, receipts)
+            done.notes.append({"type": "receipt", "count": len(receipts)})
+        for event in events:
+            _EVENTS.labels(letter.channel, event.type).inc()
+            match event:
+                case PersonWrote():
+                    await self._wrote(letter, event, done)
+                case PersonStarted():
+                    await self._started(letter, event, done)
+                case PersonTapped():
+                    await self._tapped(letter, event, done)
+                case PersonBlocked():
+                    await self._revoke(_consent(letter, event, "block"), done)
+                case PersonUnblocked():
+                    await self.revoker.record(_consent(letter, event, "unblock"))
+                case NotUnderstood():
+                    _UNKNOWN.labels(letter.channel, event.kind.partition(".")[0][:40]).inc()
+                case ReceiptCame() | AddressMoved():
+                    pass
+            if not isinstance(event, ReceiptCame):
+                done.notes.append({"type": event.type, "key": event.key})
+        return done
+
+    async def _wrote(self, letter: Letter, event: PersonWrote, done: Consequences) -> None:
+        """Let the registry find out what was said; answer once, where an answer is owed."""
+        said = _consent(letter, event, "heard", evidence=_heard(letter, event))
+        recorded = await self._carry(letter, event, said, done)
+        await self._tell(letter, event, recorded, kind=event.kind, text=event.text)
+
+    async def _tapped(self, letter: Letter, event: PersonTapped, done: Consequences) -> None:
+        if event.tap_id is not None:
+            try:
+                async with self.desk:
+                    await self.dispatcher.acknowledge(
+                        letter.brand_id, letter.account_id, event.tap_id
+                    )
+            except (ServiceUnavailable, ServiceRefused) as error:
+                log.info("tap.unacknowledged", inbox=str(letter.id), error=type(error).__name__)
+        action, scope = _BUTTONS.get(event.data, ("seen", Scope.PURPOSE))
+        rule = f"button:{event.data}" if event.data in _BUTTONS else None
+        evidence = _evidence(letter, event, source="button", rule=rule)
+        said = _consent(letter, event, action, scope=scope, evidence=evidence)
+        recorded = await self._carry(letter, event, said, done)
+        await self._tell(letter, event, recorded, kind="tap", tapped=event.data)
+
+    async def _started(self, letter: Letter, event: PersonStarted, done: Consequences) -> None:
+        """A link of ours that was followed is a yes; a bare start says that a bot was opened."""
+        invited = event.payload is not None
+        source = f"{letter.channel}.start"
+        said = _consent(
+            letter,
+            event,
+            "grant",
+            purpose="marketing" if invited else "service",
+            evidence=_evidence(letter, event, source=source, payload=event.payload),
+        )
+        recorded = await self._carry(letter, event, said, done)
+        await self._tell(letter, event, recorded, kind="start", payload=event.payload)
+
+    async def _carry(
+        self, letter: Letter, event: FromPerson, said: ConsentEventIn, done: Consequences
+    ) -> ConsentRecorded:
+        """Record it, carry a no to its end, and only then give the one answer that is owed."""
+        recorded = await self._revoke(said.model_copy(update={"wants_reply": True}), done)
+        if recorded.reply is not None:
+            await self._reply(letter, event, recorded.reply, recorded.person_id)
+        return recorded
+
+    async def _revoke(self, event: ConsentEventIn, done: Consequences) -> ConsentRecorded:
+        silenced = await self.revoker.carry(event)
+        done.unsettled.extend(silenced.unsettled)
+        done.recorded = silenced.recorded
+        return silenced.recorded
+
+    async def _reply(self, letter: Letter, event: FromPerson, text: str, person_id: UUID) -> None:
+        """Queue the one reply to this event. A refusal of it is noted; all else was done."""
+        message = HouseMessage(
+            id=letter.id_for(event.key, "reply"),
+            account_id=letter.account_id,
+            address=event.address,
+            purpose="reply",
+            content=Content(text=text),
+            person_id=person_id,
+        )
+        try:
+            async with self.desk:
+                await self.dispatcher.put_message(letter.brand_id, message.id, message)
+        except ServiceRefused as error:
+            log.warning("reply.refused", inbox=str(letter.id), code=error.code)
+
+    async def _tell(
+        self,
+        letter: Letter,
+        event: PersonWrote | PersonStarted | PersonTapped,
+        recorded: ConsentRecorded,
+        **said: object,
+    ) -> None:
+        """Let the brand know what a person said to it."""
+        told: dict[str, object] = {
+            "inbox_id": str(letter.id),
+            "account_id": str(letter.account_id),
+            "channel": letter.channel,
+            "person_id": str(recorded.person_id),
+            "address": event.address,
+            "at": event.at.isoformat(),
+            "language": event.language,
+            "platform_id": event.platform_id,
+            "reply_to": getattr(event, "reply_to", None),
+            "keyword": recorded.heard.meaning if recorded.heard else None,
+            **said,
+        }
+        received = EventIn(
+            id=letter.id_for(event.key, "received"),
+            brand_id=letter.brand_id,
+            type="message.received",
+            timestamp=letter.received_at,
+            data={name: value for name, value in told.items() if value is not None},
+        )
+        async with self.desk:
+            await self.dispatcher.tell([received])
+
+    async def _receive(self, letter: Letter, receipts: list[ReceiptCame]) -> None:
+        told = [
+            ReceiptIn(
+                id=letter.id_for(receipt.key, "receipt"),
+                account_id=letter.account_id,
+                platform_id=receipt.platform_id,
+                status=receipt.status,
+                at=receipt.at,
+                code=receipt.code,
+            )
+            for receipt in receipts
+        ]
+        async with self.desk:
+            await self.dispatcher.receipts(letter.brand_id, told)
+
+
+def _consent(
+    letter: Letter,
+    event: FromPerson,
+    action: Action,
+    *,
+    purpose: str = "marketing",
+    scope: Scope = Scope.PURPOSE,
+    evidence: Evidence | None = None,
+) -> ConsentEventIn:
+    """Say to the registry what a person did."""
+    return ConsentEventIn(
+        id=letter.id_for(event.key, action),
+        brand_id=letter.brand_id,
+        action=action,
+        account_id=letter.account_id,
+        address=event.address,
+        purpose=purpose,
+        scope=scope,
+        evidence=evidence or _evidence(letter, event, source="chat"),
+        profile=Profile(language=event.language, name=event.name),
+    )
+
+
+def _heard(letter: Letter, event: PersonWrote) -> Evidence:
+    """Return a person's words with where they stood: only plain words to the brand can be a yes."""
+    plain = event.kind == "text" and not CHANNELS[letter.channel].is_group(event.address)
+    source = "chat" if plain else f"chat.{event.kind[:40]}"
+    return _evidence(letter, event, source=source, text=event.text)
+
+
+def _evidence(
+    letter: Letter,
+    event: FromPerson,
+    *,
+    source: str,
+    payload: str | None = None,
+    rule: str | None = None,
+    text: str | None = None,
+) -> Evidence:
+    """Return how it was said. The registry keeps the words only where they decided something."""
+    platform_id = getattr(event, "platform_id", None)
+    return Evidence(
+        source=source,
+        at=event.at,
+        payload=payload[:256] if payload else None,
+        platform_id=platform_id[:256] if platform_id else None,
+        inbox_id=letter.id,
+        rule=rule,
+        text=text[:_LONGEST_QUOTE] if text else None,
+    )

@@ -1,0 +1,1 @@
+"""Every statement that the gateway sends to PostgreSQL, one file per noun."""

@@ -1,0 +1,132 @@
+"""Statements about the inbox and the work that it means."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+# The rows become work by a trigger, in the same statement (migrations/versions/0001_initial.py).
+PUT_IN = """
+INSERT INTO gateway.inbox
+    (brand_id, id, account_id, channel, dedupe, person, request, body, received_at)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::bigint[],
+    $7::jsonb[], $8::bytea[], $9::timestamptz[])
+ON CONFLICT DO NOTHING
+"""
+
+# A person's rows are handled in the order of `seq`: a row waits for an earlier one that is due
+# later, because that one was put off. The statement itself asks whose slices they are, so that a
+# process which lost its lease finds nothing.
+_NEXT = """
+SELECT w.slice, w.seq, w.brand_id, w.inbox_id, w.person, w.tries
+FROM gateway.slice s CROSS JOIN LATERAL (
+    SELECT * FROM gateway.work w
+    WHERE w.slice = s.number AND w.due_at <= now() AND w.person <> ALL($2::bigint[])
+      AND NOT EXISTS (SELECT FROM gateway.work e
+                      WHERE e.slice = w.slice AND e.person = w.person AND e.seq < w.seq
+                        AND e.due_at > w.due_at)
+    ORDER BY w.due_at, w.seq LIMIT $3) w
+WHERE s.owner = $1 AND s.lease_until > now()
+ORDER BY w.seq
+"""
+_LOAD = """
+SELECT i.id, i.account_id, i.channel, i.request, i.body, i.received_at, i.state, i.attempts,
+       b.name AS brand_name, b.languages
+FROM gateway.inbox i JOIN gateway.brand b ON b.id = i.brand_id
+WHERE i.brand_id = $1 AND i.id = $2
+"""
+_FINISH = """
+UPDATE gateway.inbox SET state = $3, events = $4, reason = $5, done_at = $6,
+       attempts = attempts + $7
+WHERE brand_id = $1 AND id = $2 AND state = 'new'
+"""
+_DROP_WORK = "DELETE FROM gateway.work WHERE slice = $1 AND person = $2 AND seq = $3"
+_POSTPONE = """
+UPDATE gateway.work SET due_at = now() + $4::interval, tries = least(tries + 1, 1000)
+WHERE slice = $1 AND person = $2 AND seq = $3
+"""
+_COUNT_ATTEMPT = (
+    "UPDATE gateway.inbox SET attempts = attempts + 1, reason = $3 WHERE brand_id = $1 AND id = $2"
+)
+_STATE = "SELECT state, reason, events FROM gateway.inbox WHERE brand_id = $1 AND id = $2"
+_OLDEST = """
+SELECT min(due_at) FILTER (WHERE due_at > '-infinity') AS due_at, count(*) AS waiting
+FROM gateway.work
+"""
+_FORGET = """
+DELETE FROM gateway.inbox WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM gateway.inbox
+    WHERE brand_id = $1 AND id < $2 AND state = 'done' ORDER BY id LIMIT $3))
+"""
+
+
+async def next_work(
+    connection: asyncpg.Connection, *, owner: UUID, busy: Sequence[int], of_each: int
+) -> list[asyncpg.Record]:
+    """Find what is due in the owner's slices, at most so many rows `of_each` one.
+
+    Persons in `busy` are left out: their turn it is already.
+    """
+    return list(await connection.fetch(_NEXT, owner, busy, of_each))
+
+
+async def load(
+    connection: asyncpg.Connection, *, brand_id: UUID, inbox_id: UUID
+) -> asyncpg.Record | None:
+    """Read a stored webhook with what is known of its brand."""
+    return await connection.fetchrow(_LOAD, brand_id, inbox_id)
+
+
+async def finish(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    inbox_id: UUID,
+    state: str,
+    events: object,
+    reason: str | None,
+    now: datetime,
+) -> None:
+    """Write down that a row is done or dead, once."""
+    failed = 1 if state == "dead" else 0
+    await connection.execute(_FINISH, brand_id, inbox_id, state, events, reason, now, failed)
+
+
+async def drop_work(connection: asyncpg.Connection, *, slice: int, person: int, seq: int) -> None:
+    """Take a piece of work off the list."""
+    await connection.execute(_DROP_WORK, slice, person, seq)
+
+
+async def postpone(
+    connection: asyncpg.Connection, *, slice: int, person: int, seq: int, seconds: float
+) -> None:
+    """Try a piece of work again later; that person's other work waits for it."""
+    await connection.execute(_POSTPONE, slice, person, seq, timedelta(seconds=seconds))
+
+
+async def count_attempt(
+    connection: asyncpg.Connection, *, brand_id: UUID, inbox_id: UUID, reason: str
+) -> None:
+    """Note that handling a row broke, and on what."""
+    await connection.execute(_COUNT_ATTEMPT, brand_id, inbox_id, reason)
+
+
+async def state(
+    connection: asyncpg.Connection, *, brand_id: UUID, inbox_id: UUID
+) -> asyncpg.Record | None:
+    """Look how far a row is."""
+    return await connection.fetchrow(_STATE, brand_id, inbox_id)
+
+
+async def backlog(connection: asyncpg.Connection) -> asyncpg.Record:
+    """Count the waiting work and say since when the oldest is due."""
+    return await connection.fetchrow(_OLDEST)
+
+
+async def forget(
+    connection: asyncpg.Connection, *, brand_id: UUID, before: UUID, limit: int
+) -> int:
+    """Delete old handled rows and return how many; what is new or dead stays."""
+    done: str = await connection.execute(_FORGET, brand_id, before, limit)
+    return int(done.rpartition(" ")[2])

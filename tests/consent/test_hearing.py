@@ -1,0 +1,93 @@
+"""Words become the one event that they mean; only plain words to the brand can be a yes."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from services.consent.hearing import answered, understand
+from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Evidence, Profile, Scope
+from shared.ids import new_id
+
+
+def said(text, *, source="chat", action="heard", purpose="marketing", language=None):
+    return ConsentEventIn(
+        id=new_id(),
+        brand_id=new_id(),
+        action=action,
+        account_id=new_id(),
+        address="42",
+        purpose=purpose,
+        evidence=Evidence(source=source, text=text),
+        profile=Profile(language=language),
+        wants_reply=True,
+    )
+
+
+def recorded(state):
+    return ConsentRecorded(
+        id=new_id(),
+        seq=1,
+        person_id=new_id(),
+        state=state,
+        effective_at=datetime.now(UTC),
+        reaches=(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "action", "scope"),
+    [
+        ("STOP", "chat", "revoke", Scope.CHANNEL),
+        ("basta, grazie", "chat", "revoke", Scope.CHANNEL),
+        ("START", "chat", "grant", Scope.PURPOSE),
+        ("HELP", "chat", "seen", Scope.PURPOSE),
+        ("Avete la miscela?", "chat", "seen", Scope.PURPOSE),
+        (None, "chat", "seen", Scope.PURPOSE),
+        ("STOP", "chat.photo", "revoke", Scope.CHANNEL),
+        ("START", "chat.forwarded", "seen", Scope.PURPOSE),
+    ],
+)
+def test_words_become_what_they_mean(text, source, action, scope):
+    understood, _ = understand(said(text, source=source))
+
+    assert (understood.action, understood.scope) == (action, scope)
+
+
+def test_the_rule_by_which_words_were_understood_is_evidence():
+    understood, heard = understand(said("basta, grazie"))
+
+    assert heard is not None
+    assert understood.evidence.rule == heard.rule
+    assert understood.evidence.language == "it"
+
+
+def test_what_was_not_heard_is_left_as_it_is():
+    event = said("STOP", action="grant")
+
+    assert understand(event) == (event, None)
+
+
+@pytest.mark.parametrize(
+    ("event", "state", "part_of_reply"),
+    [
+        (said("basta, grazie"), "revoked", "non ti"),
+        (said("unsubscribe"), "revoked", "Aurora"),
+        (said("START"), "unchanged", None),
+        (said("ciao"), "unchanged", None),
+        (said(None, action="grant", purpose="service", language="it"), "granted", "START"),
+        (said("aiuto"), "unchanged", "STOP"),
+    ],
+)
+def test_one_answer_is_owed_where_something_follows(event, state, part_of_reply):
+    understood, heard = understand(event)
+    answer = answered(recorded(state), understood, heard, brand="Aurora", languages=("it",))
+
+    assert (answer.reply is None) == (part_of_reply is None)
+    assert part_of_reply is None or part_of_reply in answer.reply
+
+
+def test_nobody_is_answered_who_did_not_speak_in_a_chat():
+    event = said("STOP").model_copy(update={"wants_reply": False})
+    understood, heard = understand(event)
+
+    assert answered(recorded("revoked"), understood, heard, brand="A", languages=()).reply is None
