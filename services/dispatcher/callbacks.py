@@ -101,12 +101,14 @@ class CallbackRunner:
         room = self._room()
         if endpoint is None or room <= 0:
             return 0
+        # What landed while the others were written down is not flying, but not written down either.
+        under_way = [*self._flying, *(x.event_id for x in self._tried)]
         async with self._desk.database.connection(self._brand_id) as connection:
             due = await callbacks.due(
                 connection,
                 brand_id=self._brand_id,
                 endpoint_id=self._endpoint_id,
-                but=list(self._flying),
+                but=under_way,
                 limit=room,
             )
         for callback in due:

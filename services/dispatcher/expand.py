@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +29,6 @@ from services.dispatcher.work import DONE, later
 from shared import clock, failpoints
 from shared.clients.base import ServiceUnavailable
 from shared.contracts.campaigns import CampaignStatus
-from shared.ids import new_id
 
 log = structlog.get_logger()
 
@@ -207,7 +207,6 @@ def _lines(plan: _Plan, account_id: UUID, page: Page) -> list[Line]:
         due_at, fell_back = (at, False) if wall is None else moment_of(wall, person.timezone, zone)
         lines.append(
             Line(
-                id=new_id(),
                 person_id=person.person_id,
                 address=person.address,
                 language=language,
@@ -221,7 +220,6 @@ def _lines(plan: _Plan, account_id: UUID, page: Page) -> list[Line]:
     for left in page.withheld:
         lines.append(
             Line(
-                id=new_id(),
                 person_id=left.person_id,
                 address=left.address,
                 language=default,
@@ -232,12 +230,8 @@ def _lines(plan: _Plan, account_id: UUID, page: Page) -> list[Line]:
                 withheld=left.reason,
             )
         )
-    lines.sort(key=_address)
+    lines.sort(key=itemgetter(0))
     return lines
-
-
-def _address(line: Line) -> str:
-    return line.address
 
 
 def _audience(plan: _Plan, account_id: UUID) -> Audience:

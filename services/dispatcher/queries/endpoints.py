@@ -152,7 +152,8 @@ async def health(
     await connection.execute(
         "UPDATE dispatcher.endpoint SET failing_since = CASE WHEN $3 THEN NULL"
         "   WHEN $4 THEN coalesce(failing_since, now()) ELSE failing_since END,"
-        " enabled = enabled AND $5::text IS NULL, disabled_reason = coalesce($5::text, disabled_reason)"
+        " enabled = enabled AND $5::text IS NULL,"
+        " disabled_reason = coalesce($5::text, disabled_reason)"
         " WHERE brand_id = $1 AND id = $2 AND deleted_at IS NULL"
         "   AND ($5::text IS NOT NULL OR ($3 AND failing_since IS NOT NULL)"
         "     OR ($4 AND failing_since IS NULL))",

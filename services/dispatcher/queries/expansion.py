@@ -1,20 +1,24 @@
 """From an audience to messages: one page, one transaction."""
 
+import os
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
+from asyncpg.pgproto.pgproto import UUID as DriverUUID
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One message to be: for a person who may be written to, or withheld from one who may not."""
+class Line(NamedTuple):
+    """One message to be: for a person who may be written to, or withheld from one who may not.
 
-    id: UUID
-    person_id: UUID | None
+    A tuple in the order of the statement's columns, because there are a million of them.
+    """
+
     address: str
+    person_id: UUID | None
     language: str
     parts: int
     due_at: datetime
@@ -36,9 +40,9 @@ WITH inserted AS (
     SELECT $1, x.id, $2, $3, $3, $4, x.person_id, x.address, x.language, $5,
         CASE WHEN x.withheld IS NULL THEN 'queued' ELSE 'withheld' END,
         coalesce(x.withheld, x.reason), x.parts, x.due_at, $6, x.grant_seq, x.consent_event_id
-    FROM unnest($7::uuid[], $8::uuid[], $9::text[], $10::text[], $11::smallint[],
+    FROM unnest($7::uuid[], $8::text[], $9::uuid[], $10::text[], $11::smallint[],
         $12::timestamptz[], $13::bigint[], $14::uuid[], $15::text[], $16::text[])
-        AS x(id, person_id, address, language, parts, due_at, grant_seq, consent_event_id,
+        AS x(id, address, person_id, language, parts, due_at, grant_seq, consent_event_id,
              withheld, reason)
     ON CONFLICT DO NOTHING RETURNING 1)
 SELECT count(*) FROM inserted
@@ -81,22 +85,26 @@ async def store_page(
             account_id,
             purpose,
             deadline,
-            [line.id for line in lines],
-            [line.person_id for line in lines],
-            [line.address for line in lines],
-            [line.language for line in lines],
-            [line.parts for line in lines],
-            [line.due_at for line in lines],
-            [line.grant_seq for line in lines],
-            [line.consent_event_id for line in lines],
-            [line.withheld for line in lines],
-            [line.reason for line in lines],
+            _new_ids(len(lines)),
+            *zip(*lines, strict=True),
         )
     if not await connection.fetchval(
         _ADVANCE, brand_id, campaign_id, day, new, before, after, excluded
     ):
         raise CursorMoved
     return new
+
+
+def _new_ids(count: int) -> list[UUID]:
+    """Make many UUIDv7 at once (see `shared.ids.new_id`), as the driver's own cheap class."""
+    head = (time.time_ns() // 1_000_000).to_bytes(6)
+    chance = bytearray(os.urandom(10 * count))
+    ids: list[UUID] = []
+    for at in range(0, len(chance), 10):
+        chance[at] = chance[at] & 0x0F | 0x70
+        chance[at + 2] = chance[at + 2] & 0x3F | 0x80
+        ids.append(DriverUUID(head + chance[at : at + 10]))
+    return ids
 
 
 async def parts_by_language(
