@@ -32,14 +32,19 @@ check: lint test ## Check format, lint, types and import contracts, then run eve
 bench: setup ## Measure, and write build/bench.json
 	@$(PY) -m tests.bench $(ARGS)
 
-image-test: setup ## Build the image and run the journeys against containers
-	@$(PY) -m pytest tests/containers $(ARGS)
+image-test: setup ## Build the image and do the main job in containers (root on Debian)
+	@tests/containers/install.sh
+	@$(PY) -m pytest tests/containers/prove_containers.py $(ARGS)
 
 lock: ## Resolve the dependencies anew (needs uv: python3 -m pip install uv)
 	@command -v uv >/dev/null || { echo "uv is missing: python3 -m pip install uv" >&2; exit 1; }
 	@uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
 		--extra embedded --extra work --no-header --upgrade --quiet \
 		pyproject.toml -o requirements.lock
+	@# What runs in production: the same versions, fewer packages.
+	@uv pip compile --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+		--no-header --no-annotate --quiet --constraints requirements.lock \
+		pyproject.toml -o requirements-runtime.lock
 
 fmt: setup ## Format, and repair what can be repaired
 	@$(VENV)/bin/ruff check --fix-only .

@@ -1,12 +1,14 @@
 """A platform that says yes at once: the far end of the sending benchmarks.
 
-Answers every POST with one fixed `sendMessage` success and any GET with the number of POSTs so far.
+Answers every POST with one fixed `sendMessage` success; any GET with the number of POSTs so far and
+the wall-clock times of the first and the last one, and a GET of /reset begins to count anew.
 `python -m tests.bench.stub --port 0` prints one JSON line with its port and serves until stopped.
 """
 
 import argparse
 import asyncio
 import json
+import time
 from typing import cast
 
 import httptools
@@ -27,10 +29,18 @@ _ANSWER = (
 
 
 class Counter:
-    """How many POSTs have been answered."""
+    """How many POSTs have been answered, and since when."""
 
     def __init__(self) -> None:
         self.posts = 0
+        self.first_at = 0.0
+        self.last_at = 0.0
+
+    def count(self) -> None:
+        self.last_at = time.time()
+        if not self.posts:
+            self.first_at = self.last_at
+        self.posts += 1
 
 
 class StubConnection(asyncio.Protocol):
@@ -39,6 +49,7 @@ class StubConnection(asyncio.Protocol):
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
         self._parser = httptools.HttpRequestParser(self)
+        self._url = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -49,12 +60,17 @@ class StubConnection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._transport.close()
 
+    def on_url(self, url: bytes) -> None:
+        self._url = url
+
     def on_message_complete(self) -> None:
         if self._parser.get_method() == b"POST":
-            self._counter.posts += 1
+            self._counter.count()
             self._transport.write(_ANSWER)
             return
-        body = json.dumps({"posts": self._counter.posts}).encode()
+        body = json.dumps(vars(self._counter)).encode()
+        if self._url == b"/reset":
+            vars(self._counter).update(vars(Counter()))
         self._transport.write(
             b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
         )
