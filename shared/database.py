@@ -94,19 +94,24 @@ class Database:
             await to_its_end(session.close())
 
     @asynccontextmanager
-    async def connection(self, brand: UUID | None = None) -> AsyncIterator[asyncpg.Connection]:
+    async def connection(
+        self, brand: UUID | None = None, *, durable: bool = True
+    ) -> AsyncIterator[asyncpg.Connection]:
         """Open a transaction like `begin`, on a plain asyncpg connection; jsonb is orjson's.
 
         It is begun by hand to save a round trip, so `connection.transaction()` is not for use
         inside: write SAVEPOINT where one is needed.
+
+        With `durable=False` the COMMIT does not wait for the disk. The power may fail and take the
+        transaction back; it never takes it back while keeping a durable one that came after it.
         """
         pool = await self._connections()
         connection = await _acquire(pool)
         try:
             await connection.execute(
                 "BEGIN"
-                if brand is None
-                else f"BEGIN; SET LOCAL app.brand = '{UUID(int=brand.int)}'"
+                + ("" if brand is None else f"; SET LOCAL app.brand = '{UUID(int=brand.int)}'")
+                + ("" if durable else "; SET LOCAL synchronous_commit = off")
             )
             try:
                 yield connection

@@ -1,6 +1,6 @@
 """Errors as RFC 9457 problems: a stable code for programs, a sentence for people, no secret."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -13,9 +13,12 @@ from sqlalchemy import exc as sqlalchemy
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from shared.database import DatabaseUnavailable
 from shared.ids import new_id
+from shared.wrong_fields import field_errors
 
 log = structlog.get_logger()
 
@@ -33,6 +36,8 @@ _CODES = {
     429: "too_many_requests",
     503: "unavailable",
 }
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""RFC 9110's names; older Pythons have older ones."""
 RETRY_AFTER = 2
 """Seconds that a client is asked to wait when the database is away."""
 
@@ -43,7 +48,7 @@ class FieldError(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     pointer: str = Field(examples=["/frames/0/button/url"])
-    message: str = Field(examples=["Input should be a valid URL"])
+    message: str = Field(examples=["This field is required."])
 
 
 class ProblemBody(BaseModel):
@@ -148,7 +153,7 @@ def described(document: dict[str, Any]) -> dict[str, Any]:
 
 def _title(status: int) -> str:
     try:
-        return HTTPStatus(status).phrase
+        return _TITLES.get(status) or HTTPStatus(status).phrase
     except ValueError:
         return "Error"
 
@@ -181,25 +186,54 @@ async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error, Problem):
         return error.response()
-    detail = error.detail if error.detail != _title(error.status_code) else None
+    match error.status_code, error.detail:
+        case 400, "There was an error parsing the body":
+            return _unreadable()
+        case 404, "Not Found":
+            return _answer(404, "not_found", detail="There is nothing at this path.")
+        case 405, _:
+            return _wrong_method(request)
+    detail = error.detail if error.detail != HTTPStatus(error.status_code).phrase else None
     code = _CODES.get(error.status_code, "error")
     return _answer(error.status_code, code, detail=detail, headers=error.headers)
+
+
+def _unreadable() -> Response:
+    return _answer(400, "malformed_json", detail="The body is not valid JSON in UTF-8.")
+
+
+def _wrong_method(request: Request) -> Response:
+    """Name every method that the path takes: the framework names those of its first route only."""
+    methods = sorted(_methods(request.app.routes, request.scope))
+    headers = {"Allow": ", ".join(methods)}
+    detail = f"This path takes {' and '.join(methods)}." if methods else None
+    return _answer(405, "method_not_allowed", detail=detail, headers=headers)
+
+
+def _methods(routes: Iterable[BaseRoute], scope: Scope) -> set[str]:
+    found: set[str] = set()
+    for route in routes:
+        router = getattr(route, "original_router", None)
+        if router is not None:
+            found |= _methods(router.routes, scope)
+        elif route.matches(scope)[0] is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return found
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
-        return _answer(422, "malformed_json", detail="The body is not valid JSON.")
-    # `input` and `ctx` stay behind: what came in may be a secret, and it is known to the sender.
-    errors = [{"pointer": pointer(each["loc"]), "message": each["msg"]} for each in found]
-    return _answer(422, "invalid", detail="Some fields are wrong.", errors=errors)
-
-
-def pointer(location: Sequence[int | str]) -> str:
-    """Return a field as a JSON pointer; parameters begin with their place (`/query/limit`)."""
-    steps = location[1:] if location and location[0] == "body" else location
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+        return _unreadable()
+    if any(
+        each["type"] == "model_attributes_type" and isinstance(each["input"], bytes)
+        for each in found
+    ):
+        detail = "Send the body as JSON, with Content-Type: application/json."
+        return _answer(415, "unsupported_media_type", detail=detail)
+    # `input` stays behind: what came in may be a secret, and it is known to the sender.
+    return _answer(422, "invalid", detail="Some fields are wrong.", errors=field_errors(found))
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

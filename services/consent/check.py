@@ -17,7 +17,8 @@ from services.consent import policy
 from services.consent.queries import checks
 from shared.contracts.consent import PermissionQuestion
 from shared.database import Database
-from shared.problems import Problem, pointer
+from shared.problems import Problem
+from shared.wrong_fields import field_errors
 
 _CHECKED = Counter("permesso_consent_checks_total", "Addresses that were asked about.")
 
@@ -79,9 +80,7 @@ def _what_is_wrong(body: bytes) -> Problem:
     try:
         PermissionQuestion.model_validate_json(body)
     except ValidationError as error:
-        errors = [
-            {"pointer": pointer(each["loc"]), "message": each["msg"]} for each in error.errors()
-        ]
+        errors = field_errors(error.errors())
     else:
         message = "An address holds no NUL, and an id is written in its usual form."
         errors = [{"pointer": "/addresses", "message": message}]

@@ -45,8 +45,11 @@ async def record(registry: Registry, event: ConsentEventIn) -> ConsentRecorded:
     except asyncpg.UniqueViolationError as error:
         # Another person's event got the same id at this very moment.
         raise id_reused() from error
-    registry.bell.ring()
     _RECORDED.labels(event.action, recorded.state).inc()
+    if recorded.seq == 0:
+        # Somebody wrote whom we know: nothing changed, and it happens all the time.
+        return recorded
+    registry.bell.ring()
     log.info(
         "consent.recorded",
         brand=event.brand_id,

@@ -19,7 +19,8 @@ from services.dispatcher.queries import accounts, lanes
 from services.dispatcher.queries.accounts import AccountRow
 from services.dispatcher.work import DONE, later
 from shared.contracts.accounts import AccountChange, AccountSetup, AccountState, ConnectIn
-from shared.problems import Problem, pointer
+from shared.problems import Problem
+from shared.wrong_fields import field_errors
 
 log = structlog.get_logger()
 
@@ -71,7 +72,10 @@ async def set_up(desk: Desk, setup: AccountSetup) -> AccountState:
 async def change(
     desk: Desk, brand_id: UUID, account_id: UUID, wanted: AccountChange
 ) -> AccountState:
-    """Change what is named; credentials are merged by field, so that one token can be replaced."""
+    """Change what is named; credentials are merged by field, so that one token can be replaced.
+
+    An account that now is another one on its platform is new: it was never connected.
+    """
     async with desk.database.connection(brand_id) as connection:
         row = await _locked(connection, brand_id, account_id)
         channel = desk.channels[row.channel]
@@ -95,6 +99,7 @@ async def change(
         if wanted.credentials:
             # What was wrong with the old ones is no reason to wait any longer.
             await lanes.unpause(connection, lane_id=account_id)
+        row = await _locked(connection, brand_id, account_id)
     desk.nudge_lane(account_id)
     return state(row)
 
@@ -189,15 +194,8 @@ def _checked(model: type[BaseModel], values: Mapping[str, object], *, at: str) -
         return model.model_validate(dict(values))
     except ValidationError as error:
         # Messages and places only: an input here may be a secret.
-        found = error.errors(include_input=False, include_context=False, include_url=False)
-        raise Problem(
-            422,
-            "invalid",
-            "Some fields are wrong.",
-            errors=[
-                {"pointer": pointer((at, *each["loc"])), "message": each["msg"]} for each in found
-            ],
-        ) from error
+        errors = field_errors(error.errors(include_input=False, include_url=False), at=(at,))
+        raise Problem(422, "invalid", "Some fields are wrong.", errors=errors) from error
 
 
 def _stored(

@@ -7,11 +7,13 @@ asked; the deadline itself is checked by the sending client in the line before t
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import date
 from itertools import groupby
 from typing import Any, TypeVar
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from services.dispatcher import campaigns
@@ -20,7 +22,7 @@ from services.dispatcher.pacing import Pacer
 from services.dispatcher.queries import lanes, messages
 from services.dispatcher.queries.lanes import Lane
 from services.dispatcher.queries.messages import NO_CAMPAIGN, Claimed
-from services.dispatcher.sending import House, Sending
+from services.dispatcher.sending import Flights, House, Sending
 from services.dispatcher.takeover import take_over
 from shared import clock, failpoints
 from shared.clients.base import ServiceUnavailable
@@ -61,20 +63,31 @@ class DeliveryRunner:
         """Deliver until `stop`, until the lease ends, or until nothing has come for a while."""
         await take_over(self._house.database, self._lane)
         quiet_since = clock.ticks()
-        async with asyncio.TaskGroup() as sends:
+        async with Flights() as flights:
             while not stop.is_set() and self._lease() > clock.ticks():
                 wake.clear()
-                rest = await self._round(sends, stop)
+                rest = await self._round(flights, stop)
                 if rest == 0:
                     quiet_since = clock.ticks()
                     continue
                 if clock.ticks() - quiet_since > GONE_QUIET and not wake.is_set():
-                    return
+                    break
                 await _rest(wake, rest)
+        await self._sleep()
 
-    async def _round(self, sends: asyncio.TaskGroup, stop: asyncio.Event) -> float:
+    async def _sleep(self) -> None:
+        """Ask to be woken when the next message is due: a lane remembers one moment only."""
+        lane = self._lane
+        async with self._house.database.connection(lane.brand_id) as connection:
+            at = await messages.next_due(connection, brand_id=lane.brand_id, account_id=lane.id)
+            if at is not None:
+                await lanes.sleep_until(connection, lane_id=lane.id, at=at)
+
+    async def _round(self, flights: Flights, stop: asyncio.Event) -> float:
         """Deliver one batch; return how long to rest, 0 when there may be more."""
         house, lane = self._house, self._lane
+        if (silence := self._sending.silent_until - clock.ticks()) > 0:
+            return min(IDLE, silence)
         try:
             account = await house.accounts.sender(lane.brand_id, lane.id)
         except NoSuchAccount:
@@ -96,7 +109,7 @@ class DeliveryRunner:
             return 0.25
         await failpoints.reach("dispatcher.after_ask")
         deadline = asked_at + TTL
-        await self._send_all(sends, account, granted, deadline, stop)
+        await self._send_all(flights, account, granted, deadline, stop)
         return 0
 
     async def _claim(self, account: OpenAccount) -> tuple[list[Claimed], list[UUID], float]:
@@ -108,7 +121,7 @@ class DeliveryRunner:
         pacer = self._pacer_of(account)
         left = max(1, min(CLAIM_AT_MOST, int(pacer.per_second * CLAIM_SECONDS)))
         batch: list[Claimed] = []
-        async with self._house.database.connection(lane.brand_id) as connection:
+        async with self._relaxed() as connection:
             if (paused := await lanes.paused_for(connection, lane_id=lane.id)) > 0:
                 return [], [], paused
             if not await messages.owns(connection, lane_id=lane.id, epoch=lane.epoch):
@@ -162,7 +175,7 @@ class DeliveryRunner:
 
     async def _send_all(
         self,
-        sends: asyncio.TaskGroup,
+        flights: Flights,
         account: OpenAccount,
         granted: list[tuple[Claimed, str | None]],
         deadline: float,
@@ -174,7 +187,9 @@ class DeliveryRunner:
         ready.sort(key=lambda pair: pair[0].day)
         while ready:
             start_before = min(deadline, self._lease())
-            if stop.is_set() or clock.ticks() > start_before - MARGIN:
+            now = clock.ticks()
+            silent = self._sending.silent_until > now
+            if stop.is_set() or silent or now > start_before - MARGIN:
                 await self._release([(message, 0.0) for message, _ in ready])
                 return
             tokens = await self._tokens(account, len(ready), start_before)
@@ -188,7 +203,7 @@ class DeliveryRunner:
             self._house.window.give(slots - len(group))
             pacer.give_back(slots - len(group))
             start_before = min(deadline, self._lease())
-            await self._sending.begin(sends, account, group, start_before)
+            await self._sending.begin(flights, account, group, start_before)
 
     async def _tokens(self, account: OpenAccount, wanted: int, start_before: float) -> int:
         """Take tokens of the pace; wait for the first one, but not past the deadline."""
@@ -243,6 +258,13 @@ class DeliveryRunner:
                     epoch=self._lane.epoch,
                     waits=[(m.id, wait) for m, wait in rows],
                 )
+
+    def _relaxed(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
+        """Open a transaction that need not be on disk: the intent that follows brings it along.
+
+        A claim that a server lost in a crash is in the queue again, and its intent finds nothing.
+        """
+        return self._house.database.connection(self._lane.brand_id, durable=False)
 
     def _pacer_of(self, account: OpenAccount) -> Pacer:
         if self._pacer is None:

@@ -10,6 +10,7 @@ from services.dispatcher.desk import Desk
 from services.dispatcher.queries import accounts
 from services.dispatcher.queries import campaigns as queries
 from services.dispatcher.stories import NoSuchStory
+from shared import clock
 from shared.contracts.campaigns import Campaign, CampaignIn
 from shared.problems import Problem
 
@@ -57,7 +58,9 @@ async def _check(desk: Desk, brand_id: UUID, wanted: CampaignIn) -> list[Channel
         if account_id not in known:
             wrong(f"/account_ids/{number}", "there is no account of this id")
     send_at, deadline = _utc(wanted.send_at), _utc(wanted.deadline)
-    if deadline and send_at and deadline <= send_at:
+    if deadline and deadline <= clock.now():
+        wrong("/deadline", "this is in the past")
+    elif deadline and send_at and deadline <= send_at:
         wrong("/deadline", "the deadline is before the campaign begins")
     if wanted.recipient_local_time:
         if wanted.send_at is None:

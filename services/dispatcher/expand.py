@@ -14,6 +14,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from services.dispatcher import campaigns
@@ -22,7 +23,7 @@ from services.dispatcher.desk import Desk
 from services.dispatcher.local_time import moment_of
 from services.dispatcher.queries import campaigns as campaign_queries
 from services.dispatcher.queries import expansion
-from services.dispatcher.queries.accounts import AccountRow, of_brand
+from services.dispatcher.queries.accounts import AccountRow, of_brand, stays
 from services.dispatcher.queries.expansion import CursorMoved, Line
 from services.dispatcher.renderings import choose_language
 from services.dispatcher.work import DONE, later
@@ -176,6 +177,8 @@ async def _store(plan: _Plan, cursor: Cursor | None, page: Page, after: Cursor |
                 after=after,
                 excluded=plan.excluded,
             )
+            if lines and account_id is not None:
+                await _clear_if_gone(connection, plan.brand_id, account_id)
             due = min((line.due_at for line in lines if line.withheld is None), default=None)
             if due is not None and account_id is not None:
                 await campaign_queries.wake_lanes(connection, account_ids=[account_id], due_at=due)
@@ -187,6 +190,12 @@ async def _store(plan: _Plan, cursor: Cursor | None, page: Page, after: Cursor |
     if account_id is not None:
         plan.desk.nudge_lane(account_id)
     return True
+
+
+async def _clear_if_gone(connection: asyncpg.Connection, brand_id: UUID, account_id: UUID) -> None:
+    """Let what was queued on an account be cleared away that was deleted since the plan."""
+    if not await stays(connection, brand_id=brand_id, account_id=account_id):
+        await later(connection, brand_id, "clear_account", account_id)
 
 
 def _lines(plan: _Plan, account_id: UUID, page: Page) -> list[Line]:

@@ -67,7 +67,8 @@ class Lanes:
             group.create_task(self._every(HEARTBEAT, self._beat, stop))
             group.create_task(self._every(LOOK, self._look, stop))
             group.create_task(self._every(BALANCE, self._balance, stop))
-        await self._let_go(list(self._held))
+        # Whatever fails here must not break off the settler, which waits for the last word.
+        await self._until_it_works(lambda: self._let_go(list(self._held)))
         await self._until_it_works(self.member.leave)
 
     async def _every(self, seconds: float, step: Callable[[], object], stop: asyncio.Event) -> None:
@@ -90,6 +91,10 @@ class Lanes:
 
     async def _beat(self) -> None:
         if await self.member.beat():
+            if self.member.lapsed:
+                # Runners ended with the lease, but nobody took the lanes: they go on.
+                for held in self._held.values():
+                    self._start(held)
             return
         log.error("lanes.lost", lanes=len(self._held))
         for held in self._held.values():
@@ -108,19 +113,38 @@ class Lanes:
     async def _balance(self) -> None:
         """Take free lanes up to a fair share; give back what is too much."""
         await self.member.bury_the_dead()
+        member_id = self.member.id
         async with self._database.connection() as connection:
-            total, free, ours, members = await lanes.counts(connection, member_id=self.member.id)
+            total, free, ours, members = await lanes.counts(connection, member_id=member_id)
             share = math.ceil(total / max(1, members))
             taken: list[Lane] = []
+            if ours != len(self._held):
+                taken = self._strays(await lanes.owned(connection, member_id=member_id))
             if free and ours < share:
                 limit = min(free, share - ours, TAKE_AT_ONCE)
-                taken = await lanes.take(connection, member_id=self.member.id, limit=limit)
+                taken += await lanes.take(connection, member_id=member_id, limit=limit)
+        if member_id != self.member.id:
+            return  # Taken in a life that is over: the lease of this one does not cover them.
         for lane in taken:
             self._held[lane.id] = held = _Held(lane)
             log.info("lane.taken", lane=str(lane.id), epoch=lane.epoch)
             self._start(held)
         if ours > share:
             await self._let_go(list(self._held)[: ours - share])
+
+    def _strays(self, owned: list[Lane]) -> list[Lane]:
+        """Return lanes that are ours but not held: the answer that said so, or not, was lost.
+
+        Those that are held but not ours any more, because their account is gone, are let alone.
+        """
+        epochs = {lane.id: lane.epoch for lane in owned}
+        for held in list(self._held.values()):
+            if epochs.get(held.lane.id) != held.lane.epoch:
+                held.lost = True
+                held.stop.set()
+                held.wake.set()
+                del self._held[held.lane.id]
+        return [lane for lane in owned if lane.id not in self._held]
 
     def _start(self, held: _Held) -> None:
         held.wake.set()
@@ -138,10 +162,14 @@ class Lanes:
         except Exception:
             log.exception("lane.broke", lane=str(held.lane.id))
             self._later(held)
+        else:
+            if held.wake.is_set() and self.member.until > clock.ticks():
+                # Woken while it was ending. After a lapse of the lease, the heartbeat wakes it.
+                self._later(held, seconds=0.0)
 
-    def _later(self, held: _Held) -> None:
+    def _later(self, held: _Held, seconds: float = 1.0) -> None:
         if not held.stop.is_set():
-            asyncio.get_running_loop().call_later(1.0, self._start_if_held, held)
+            asyncio.get_running_loop().call_later(seconds, self._start_if_held, held)
 
     def _start_if_held(self, held: _Held) -> None:
         if self._held.get(held.lane.id) is held and not held.stop.is_set():

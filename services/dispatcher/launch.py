@@ -97,6 +97,8 @@ async def _sendable(desk: Desk, brand_id: UUID, row: Any) -> Renderings:
     _, accounts, renderings = await renderings_of(desk, brand_id, row)
     if len(accounts) < len(row["account_ids"]):
         raise Problem(409, "account_gone", "An account of the campaign was deleted.")
+    if row["deadline"] is not None and row["deadline"] <= clock.now():
+        raise Problem(409, "deadline_passed", "The campaign's deadline has passed.")
     errors = [f for f in errors_of(accounts, renderings) if f.level == "error"]
     if errors:
         raise Problem(

@@ -28,6 +28,8 @@ class Membership:
         self.id = new_id()
         self.until = 0.0
         """The lease's end, in `clock.ticks()`."""
+        self.lapsed = False
+        """The last heartbeat came so late that the lease had ended before it."""
         self._database = database
         self._seen: dict[UUID, tuple[int, float]] = {}
 
@@ -44,6 +46,7 @@ class Membership:
         before = clock.ticks()
         async with self._database.connection() as connection:
             alive = await lanes.beat(connection, member_id=self.id)
+        self.lapsed = clock.ticks() >= self.until
         self.until = before + LEASE if alive else 0.0
         return alive
 
@@ -51,6 +54,7 @@ class Membership:
         """Free the lanes of members whose beat has stood still for a lease; return how many."""
         async with self._database.connection() as connection:
             beats = await lanes.others(connection, member_id=self.id)
+            await lanes.free_orphans(connection)
         seen_at = clock.ticks()
         buried = 0
         for member_id, beat in beats.items():

@@ -103,7 +103,9 @@ def _about(
     for channel in channels:
         if not eligible:
             say(channel, "warning", "nobody", "nobody of this audience may be written to now")
-        if ends is not None and row["deadline"] is not None and ends > row["deadline"]:
+        if row["deadline"] is not None and row["deadline"] <= clock.now():
+            say(channel, "error", "deadline_passed", "the deadline has passed: nothing would leave")
+        elif ends is not None and row["deadline"] is not None and ends > row["deadline"]:
             late = "at this pace some messages will not have started by the deadline"
             say(channel, "warning", "deadline_too_early", late)
     return findings

@@ -1,5 +1,6 @@
 """Tell of messages: where each is, and how it came there."""
 
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
@@ -7,6 +8,8 @@ import asyncpg
 from services.dispatcher.queries import reports
 from shared.contracts.campaigns import Attempt, Message, Receipt
 from shared.database import Database
+
+_Fact = TypeVar("_Fact", Attempt, Receipt)
 
 
 class NoSuchMessage(Exception):
@@ -24,15 +27,8 @@ async def read_in(connection: asyncpg.Connection, brand_id: UUID, message_id: UU
     row = await reports.find(connection, brand_id=brand_id, message_id=message_id)
     if row is None:
         raise NoSuchMessage(str(message_id))
-    key = {"brand_id": brand_id, "message_id": message_id}
-    attempts = await reports.attempts(connection, **key)
-    receipts = await reports.receipts(connection, **key)
-    fields = {name: value for name, value in row.items() if name != "day"}
-    return Message(
-        **fields,
-        attempts=tuple(Attempt.model_validate(dict(each)) for each in attempts),
-        receipts=tuple(Receipt.model_validate(dict(each)) for each in receipts),
-    )
+    [message] = await _complete(connection, brand_id, [row])
+    return message
 
 
 async def page(
@@ -44,7 +40,7 @@ async def page(
     after: tuple[UUID, str] | None,
     limit: int,
 ) -> list[Message]:
-    """Return a campaign's messages by account and address, without attempts and receipts."""
+    """Return a campaign's messages by account and address, with attempts and receipts."""
     async with database.connection(brand_id) as connection:
         rows = await reports.page(
             connection,
@@ -54,4 +50,32 @@ async def page(
             after=after,
             limit=limit,
         )
-    return [Message.model_validate(dict(row)) for row in rows]
+        return await _complete(connection, brand_id, rows)
+
+
+async def _complete(
+    connection: asyncpg.Connection, brand_id: UUID, rows: list[asyncpg.Record]
+) -> list[Message]:
+    """Put each message's attempts and receipts with it."""
+    if not rows:
+        return []
+    ids = [row["id"] for row in rows]
+    tried = await reports.attempts(connection, brand_id=brand_id, message_ids=ids)
+    told = await reports.receipts(connection, brand_id=brand_id, message_ids=ids)
+    attempts, receipts = _by_message(tried, Attempt), _by_message(told, Receipt)
+    return [
+        Message(
+            **dict(row),
+            attempts=tuple(attempts.get(row["id"], ())),
+            receipts=tuple(receipts.get(row["id"], ())),
+        )
+        for row in rows
+    ]
+
+
+def _by_message(rows: list[asyncpg.Record], kind: type[_Fact]) -> dict[UUID, list[_Fact]]:
+    found: dict[UUID, list[_Fact]] = {}
+    for row in rows:
+        fields = {name: value for name, value in row.items() if name != "message_id"}
+        found.setdefault(row["message_id"], []).append(kind.model_validate(fields))
+    return found

@@ -11,6 +11,7 @@ from services.dispatcher.days import DayKeeper
 from services.dispatcher.deliver import DeliveryRunner
 from services.dispatcher.desk import Desk
 from services.dispatcher.feed import FeedFollower
+from services.dispatcher.intents import Intents
 from services.dispatcher.lanes import Lanes, MakeRunner, Runner
 from services.dispatcher.parts import Parts
 from services.dispatcher.queries.lanes import Lane
@@ -103,6 +104,7 @@ def house_of(desk: Desk, *, in_flight: int, paced: bool) -> House:
         accounts=desk.accounts,
         parts=Parts(desk.database),
         window=window,
+        intents=Intents(desk.database),
         settler=Settler(desk.database, window),
         paced=paced,
     )

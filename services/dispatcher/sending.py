@@ -1,25 +1,28 @@
 """Intend and write: the two steps of a delivery between which nothing may come."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import TracebackType
+from typing import Self
 from uuid import UUID
 
 import structlog
 
 from channels.base.channel import Delivery
-from channels.base.outcomes import OutcomeUnknown, SendError, Sent, TooLate
+from channels.base.outcomes import OutcomeUnknown, SendError, Sent, TooLate, TryAgain
 from services.dispatcher.accounts import Accounts, OpenAccount
+from services.dispatcher.intents import Intents
 from services.dispatcher.parts import Parts
-from services.dispatcher.queries import messages
 from services.dispatcher.queries.lanes import Lane
-from services.dispatcher.queries.messages import Claimed, Settlement
+from services.dispatcher.queries.messages import Claimed, Intent, Settlement
 from services.dispatcher.settle import settle
 from services.dispatcher.settler import Settled, Settler
 from services.dispatcher.window import Window
 from shared import clock, failpoints
 from shared.clients.consent import ConsentClient
+from shared.contracts.stories import Part
 from shared.database import Database
 from shared.ids import new_id
 
@@ -35,20 +38,63 @@ class House:
     accounts: Accounts
     parts: Parts
     window: Window
+    intents: Intents
     settler: Settler
     paced: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+class Flights:
+    """The sends that are under way; `async with` ends when all of them have landed.
+
+    Unlike in a task group, neither an error of the runner nor of another send breaks one off: a
+    call that was cut in the middle could never be settled.
+    """
+
+    def __init__(self) -> None:
+        """Have none."""
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, send: Coroutine[object, object, None]) -> None:
+        """Let one begin."""
+        task = asyncio.create_task(send)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            self._cancel()
+        try:
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+        except asyncio.CancelledError:
+            self._cancel()
+            raise
+
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+
+@dataclass(slots=True)
 class Sending:
     """One lane's sends under one epoch."""
 
     house: House
     lane: Lane
+    silent_until: float = 0.0
+    """The platform asked for silence until then (ticks); the lane's row says so a moment later."""
 
     async def begin(
         self,
-        sends: asyncio.TaskGroup,
+        flights: Flights,
         account: OpenAccount,
         group: Sequence[tuple[Claimed, str | None]],
         start_before: float,
@@ -59,14 +105,11 @@ class Sending:
         """
         attempts = [(message, new_id(), event_id) for message, event_id in group]
         try:
-            async with self.house.database.connection(self.lane.brand_id) as connection:
-                going = await messages.intend(
-                    connection,
-                    brand_id=self.lane.brand_id,
-                    day=group[0][0].day,
-                    epoch=self.lane.epoch,
-                    intents=[(m.id, attempt_id, event) for m, attempt_id, event in attempts],
-                )
+            going = await self.house.intents.commit(
+                self.lane.brand_id,
+                group[0][0].day,
+                [Intent(m.id, attempt_id, e, self.lane.epoch) for m, attempt_id, e in attempts],
+            )
         except BaseException:
             # Perhaps committed, and surely not sent: where it was, the settlement says so.
             for message, attempt_id, _ in attempts:
@@ -76,18 +119,41 @@ class Sending:
         await failpoints.reach("dispatcher.after_intent")
         for message, attempt_id, _ in attempts:
             if message.id in going:
-                sends.create_task(self._send(account, message, attempt_id, start_before))
+                flights.begin(self._send(account, message, attempt_id, start_before))
 
     async def _send(
         self, account: OpenAccount, message: Claimed, attempt_id: UUID, start_before: float
     ) -> None:
         """Hand one part to the platform; whatever becomes of it goes to the settler."""
         started_at = clock.now()
-        outcome: Sent | SendError
         try:
             part = await self.house.parts.of(self.lane.brand_id, self.lane.id, message)
+        except SendError as error:
+            outcome: Sent | SendError = error
+        except Exception:
+            log.exception("part.unreadable", message=str(message.id))
+            outcome = TryAgain("part_unreadable")
+        else:
+            outcome = await self._write(account, message, part, attempt_id, start_before)
+        self._settle(account, message, attempt_id, started_at, outcome)
+        try:
+            await self.house.accounts.noticed(self.lane.brand_id, self.lane.id, outcome)
+        except Exception:
+            # The next outcome tells the same.
+            log.exception("account.unnoticed", lane=str(self.lane.id))
+
+    async def _write(
+        self,
+        account: OpenAccount,
+        message: Claimed,
+        part: Part,
+        attempt_id: UUID,
+        start_before: float,
+    ) -> Sent | SendError:
+        """Let the channel send, and say what became of it, whatever happened there."""
+        try:
             await failpoints.reach("dispatcher.before_write")
-            outcome = await account.sender.send(
+            sent = await account.sender.send(
                 Delivery(
                     attempt_id=attempt_id,
                     message_id=message.id,
@@ -99,13 +165,12 @@ class Sending:
             )
             await failpoints.reach("dispatcher.after_write")
         except SendError as error:
-            outcome = error
+            return error
         except Exception:
             # A bug of ours must neither lose a message nor send it twice.
             log.exception("send.broke", message=str(message.id))
-            outcome = OutcomeUnknown("internal_error")
-        self._settle(account, message, attempt_id, started_at, outcome)
-        await self.house.accounts.noticed(self.lane.brand_id, self.lane.id, outcome)
+            return OutcomeUnknown("internal_error")
+        return sent
 
     def _settle(
         self,
@@ -124,6 +189,7 @@ class Sending:
             removes_doubles=can.removes_doubles,
         )
         settlement = Settlement(
+            account_id=self.lane.id,
             message_id=message.id,
             day=message.day,
             attempt_id=attempt_id,

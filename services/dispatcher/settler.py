@@ -1,7 +1,10 @@
-"""Writes down what became of attempts, in groups: one transaction per brand, account and day.
+"""Writes down what became of attempts, in groups: one transaction per brand and day.
 
 A settlement waits at most for the one before it. When PostgreSQL is away it waits longer, and the
 slots of the window with it, so nothing more leaves until the truth about what left is stored.
+
+Its commit waits for the disk. A server that lost it in a crash, while this process lived on, would
+leave a message in flight that nobody will ever settle.
 """
 
 import asyncio
@@ -11,10 +14,11 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
+import asyncpg
 import structlog
 
-from services.dispatcher import events
-from services.dispatcher.queries import lanes, messages, receipts
+from services.dispatcher import events, receipts
+from services.dispatcher.queries import lanes, messages
 from services.dispatcher.queries.messages import Claimed, Settlement
 from services.dispatcher.settle import Verdict
 from services.dispatcher.window import Window
@@ -28,6 +32,18 @@ log = structlog.get_logger()
 
 MOST = 256
 """Settlements in one transaction."""
+_TRIES = 4
+"""Of a settlement that PostgreSQL or we ourselves cannot make sense of."""
+_AWAY = (
+    DatabaseUnavailable,
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+)
+"""What is no fault of the settlement: it is tried again for as long as it takes."""
 EVENT_OF: dict[str, EventType] = {
     "sent": "message.sent",
     "refused": "message.refused",
@@ -78,9 +94,9 @@ class Settler:
             await self._store(batch)
 
     async def _store(self, batch: Sequence[Settled]) -> None:
-        groups: dict[tuple[UUID, UUID, date], list[Settled]] = defaultdict(list)
+        groups: dict[tuple[UUID, date], list[Settled]] = defaultdict(list)
         for settled in batch:
-            groups[settled.brand_id, settled.account_id, settled.message.day].append(settled)
+            groups[settled.brand_id, settled.message.day].append(settled)
         if len(groups) == 1:
             await self._store_group(batch)
             return
@@ -91,28 +107,52 @@ class Settler:
     async def _store_group(self, group: Sequence[Settled]) -> None:
         """Store one group, however often it takes: the statement can be repeated."""
         await failpoints.reach("dispatcher.before_settle")
-        wait = 0.05
-        while True:
-            try:
-                await self._write(group)
-                break
-            except (DatabaseUnavailable, OSError) as error:
-                log.warning("settlement.waiting", reason=type(error).__name__, count=len(group))
-            except Exception:
-                log.exception("settlement.broke", count=len(group))
-            await asyncio.sleep(wait)
-            wait = min(2.0, wait * 2)
+        await self._store_somehow(group)
         self._window.give(len(group))
         await failpoints.reach("dispatcher.after_settle")
 
+    async def _store_somehow(self, group: Sequence[Settled]) -> None:
+        """Store a group; one that cannot be stored must hold up neither the others nor us.
+
+        Of that one at last only the outcome is written; failing that too, its message is called
+        unknown when its lane is recovered.
+        """
+        wait, tries = 0.05, 0
+        while True:
+            try:
+                await (self._write(group) if tries < _TRIES else self._write_outcome(group))
+                return
+            except _AWAY as error:
+                log.warning("settlement.waiting", reason=type(error).__name__, count=len(group))
+            except Exception:
+                log.exception("settlement.broke", count=len(group))
+                if len(group) > 1:
+                    await self._store_somehow(group[: len(group) // 2])
+                    await self._store_somehow(group[len(group) // 2 :])
+                    return
+                tries += 1
+                if tries == 2 * _TRIES:
+                    log.error("settlement.given_up", message=str(group[0].message.id))
+                    return
+            await asyncio.sleep(wait)
+            wait = min(2.0, wait * 2)
+
+    async def _write_outcome(self, group: Sequence[Settled]) -> None:
+        brand_id, day = group[0].brand_id, group[0].message.day
+        async with self._database.connection(brand_id) as connection:
+            await messages.settle(
+                connection,
+                brand_id=brand_id,
+                day=day,
+                settlements=[s.settlement for s in group],
+            )
+
     async def _write(self, group: Sequence[Settled]) -> None:
-        first = group[0]
-        brand_id, account_id, day = first.brand_id, first.account_id, first.message.day
+        brand_id, day = group[0].brand_id, group[0].message.day
         async with self._database.connection(brand_id) as connection:
             now = await messages.settle(
                 connection,
                 brand_id=brand_id,
-                account_id=account_id,
                 day=day,
                 settlements=[s.settlement for s in group],
             )
@@ -130,10 +170,24 @@ class Settler:
                     await later(connection, brand_id, "opted_out", s.message.id)
                 if s.verdict.pause_campaign and s.message.campaign_id:
                     await later(connection, brand_id, "bad_content", s.message.campaign_id)
-            if first.tells_receipts:
-                ids = [i for s in changed for i in s.settlement.platform_ids]
-                await receipts.match(connection, brand_id, account_id, ids)
-            await _lane(connection, account_id, group)
+            # In one order: two transactions that lock several lanes must not meet in a circle.
+            for account_id, of_lane in sorted(_by_lane(group).items()):
+                if of_lane[0].tells_receipts:
+                    ids = [
+                        platform_id
+                        for s in of_lane
+                        if s.message.id in now
+                        for platform_id in s.settlement.platform_ids
+                    ]
+                    await receipts.match(connection, brand_id, account_id, ids)
+                await _lane(connection, account_id, of_lane)
+
+
+def _by_lane(group: Sequence[Settled]) -> dict[UUID, list[Settled]]:
+    lanes_of: dict[UUID, list[Settled]] = defaultdict(list)
+    for settled in group:
+        lanes_of[settled.account_id].append(settled)
+    return lanes_of
 
 
 async def _lane(connection: object, account_id: UUID, group: Sequence[Settled]) -> None:

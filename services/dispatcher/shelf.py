@@ -1,12 +1,25 @@
-"""The media of one account: uploaded once, then sent by the platform's own reference."""
+"""The media of one account: uploaded once, then sent by the platform's own reference.
+
+What fails here must not be read as something that became of a message: before the call nothing was
+taken, and after it a reference that could not be kept costs one more upload.
+"""
 
 import asyncio
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+import asyncpg
+import structlog
+
 from channels.base.channel import MediaFile
-from shared.database import Database
+from channels.base.outcomes import BadContent, TryAgain
+from services.dispatcher.store import NoSuchMedia
+from shared.database import Database, DatabaseUnavailable
+
+log = structlog.get_logger()
+
+_AWAY = (DatabaseUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Store(Protocol):
@@ -40,6 +53,9 @@ class Shelf:
             self._uploading[media_id] = asyncio.Event()
             try:
                 stored = await self._stored(media_id)
+            except _AWAY as error:
+                self._done(media_id)
+                raise TryAgain("media_unavailable") from error
             except BaseException:
                 self._done(media_id)
                 raise
@@ -51,7 +67,12 @@ class Shelf:
 
     async def file(self, media_id: UUID) -> MediaFile:
         """Return the bytes."""
-        return await self._store.read(self._brand_id, media_id)
+        try:
+            return await self._store.read(self._brand_id, media_id)
+        except NoSuchMedia as error:
+            raise BadContent("no_media") from error
+        except _AWAY as error:
+            raise TryAgain("media_unavailable") from error
 
     async def keep(
         self, media_id: UUID, reference: str, *, expires_at: datetime | None = None
@@ -59,18 +80,15 @@ class Shelf:
         """Remember the platform's reference, and let those who wait use it."""
         self._known[media_id] = reference
         self._done(media_id)
-        async with self._database.connection(self._brand_id) as connection:
-            await connection.execute(
-                "INSERT INTO dispatcher.media_upload"
-                " (brand_id, account_id, media_id, reference, expires_at)"
-                " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (brand_id, account_id, media_id)"
-                " DO UPDATE SET reference = $4, expires_at = $5, created_at = now()",
-                self._brand_id,
-                self._account_id,
-                media_id,
-                reference,
-                expires_at,
-            )
+        await self._write(
+            "INSERT INTO dispatcher.media_upload"
+            " (brand_id, account_id, media_id, reference, expires_at)"
+            " VALUES ($1, $2, $3, $4, $5) ON CONFLICT (brand_id, account_id, media_id)"
+            " DO UPDATE SET reference = $4, expires_at = $5, created_at = now()",
+            media_id,
+            reference,
+            expires_at,
+        )
 
     async def give_up(self, media_id: UUID) -> None:
         """The upload was not taken; whoever waits becomes the uploader."""
@@ -79,18 +97,22 @@ class Shelf:
     async def forget(self, media_id: UUID) -> None:
         """The platform no longer knows the reference: the next caller uploads again."""
         self._known.pop(media_id, None)
-        async with self._database.connection(self._brand_id) as connection:
-            await connection.execute(
-                "DELETE FROM dispatcher.media_upload"
-                " WHERE brand_id = $1 AND account_id = $2 AND media_id = $3",
-                self._brand_id,
-                self._account_id,
-                media_id,
-            )
+        await self._write(
+            "DELETE FROM dispatcher.media_upload"
+            " WHERE brand_id = $1 AND account_id = $2 AND media_id = $3",
+            media_id,
+        )
 
     def _done(self, media_id: UUID) -> None:
         if upload := self._uploading.pop(media_id, None):
             upload.set()
+
+    async def _write(self, statement: str, *values: object) -> None:
+        try:
+            async with self._database.connection(self._brand_id) as connection:
+                await connection.execute(statement, self._brand_id, self._account_id, *values)
+        except _AWAY as error:
+            log.warning("media.not_remembered", reason=type(error).__name__)
 
     async def _stored(self, media_id: UUID) -> str | None:
         async with self._database.connection(self._brand_id) as connection:

@@ -50,6 +50,8 @@ async def put(
     now = clock.now()
     day = now.astimezone(UTC).date()
     async with desk.database.connection(brand_id) as connection:
+        if not await accounts.stays(connection, brand_id=brand_id, account_id=account.id):
+            raise _invalid("/account_id", "there is no account of this id")
         new = await singles.remember(connection, brand_id=brand_id, message_id=message_id, day=day)
         if new:
             await singles.insert(

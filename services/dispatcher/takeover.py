@@ -4,7 +4,7 @@ import structlog
 
 from channels.registry import CHANNELS
 from services.dispatcher import events
-from services.dispatcher.queries import messages
+from services.dispatcher.queries import takeovers
 from services.dispatcher.queries.lanes import Lane
 from shared import clock
 from shared.database import Database
@@ -23,7 +23,7 @@ async def take_over(database: Database, lane: Lane) -> None:
         )
         if channel is None:
             return
-        rows = await messages.recover(
+        rows = await takeovers.recover(
             connection,
             brand_id=lane.brand_id,
             account_id=lane.id,

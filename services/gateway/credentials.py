@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from channels.base.channel import Channel
-from shared.problems import Problem, pointer
+from shared.problems import Problem
+from shared.wrong_fields import field_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,5 @@ def _validated(kind: type[BaseModel], given: dict[str, object], name: str) -> Ba
     try:
         return kind.model_validate(given)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise _wrong(
-            [{"pointer": pointer((name, *each["loc"])), "message": each["msg"]} for each in found]
-        ) from None
-
-
-def _wrong(errors: list[dict[str, str]]) -> Problem:
-    return Problem(422, "invalid", "Some fields are wrong.", errors=errors)
+        errors = field_errors(error.errors(include_url=False, include_input=False), at=(name,))
+        raise Problem(422, "invalid", "Some fields are wrong.", errors=errors) from None

@@ -52,7 +52,7 @@ def check_text(body: bytes, query: bytes) -> None:
             # orjson refuses halves of surrogate pairs by itself.
             value = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            raise Problem(422, "malformed_json", "The body is not valid JSON.") from error
+            raise Problem(400, "malformed_json", "The body is not valid JSON in UTF-8.") from error
         _check_value(value, "")
 
 

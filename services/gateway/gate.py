@@ -26,7 +26,7 @@ IDEMPOTENCY_PARAMETER = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "maxLength": 255},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
     "description": "Any text of yours that names this one action. A repeat within 72 hours gets "
     "the first answer again and does nothing.",
     "example": "order-4711-welcome",

@@ -45,7 +45,7 @@ _LONGEST_PAUSE_AWAY = 5.0
 """Seconds at most until a row is tried again when it was not the row's fault."""
 _LOOK_WHILE_AWAY = 0.25
 _LOOK_WHILE_FLOODED = 0.05
-_ROWS_WHILE_FLOODED = 4
+_ROWS_WHILE_HELD_BACK = 4
 _LOOK_FIRST = 0.25
 _LOOK_AT_LEAST_EVERY = 1.0
 _DATABASE_AWAY = (
@@ -78,6 +78,7 @@ class _Work:
     brand_id: UUID
     inbox_id: UUID
     tries: int
+    urgent: bool
 
 
 class Inbox:
@@ -130,20 +131,21 @@ class Inbox:
         now = clock.ticks()
         if room <= 0 or not self.slices.held or now < self._look_at:
             return 0
-        of_each = OF_EACH_SLICE
+        ordinary = room
         if self._handler.hampered:
             # A few rows show whether the service is back.
-            of_each, self._look_at = 1, now + _LOOK_WHILE_AWAY
+            ordinary, self._look_at = _ROWS_WHILE_HELD_BACK, now + _LOOK_WHILE_AWAY
         elif self._flooded():
-            of_each, self._look_at = 1, now + _LOOK_WHILE_FLOODED
-            room = min(room, max(0, _ROWS_WHILE_FLOODED - len(self._busy)))
+            ordinary, self._look_at = _ROWS_WHILE_HELD_BACK, now + _LOOK_WHILE_FLOODED
         async with self._database.connection() as connection:
             rows = await queries.next_work(
-                connection, owner=self.slices.owner, busy=list(self._busy), of_each=of_each
+                connection, owner=self.slices.owner, busy=list(self._busy), of_each=OF_EACH_SLICE
             )
         turns: dict[int, list[_Work]] = defaultdict(list)
         for row in rows:
-            turns[row["person"]].append(_Work(**row))
+            work = _Work(**row)
+            if work.urgent or work.person in turns or len(turns) < ordinary:
+                turns[work.person].append(work)
         begun = list(turns.items())[:room]
         for person, works in begun:
             self._busy[person] = works[0].slice
@@ -152,6 +154,11 @@ class Inbox:
             turn.add_done_callback(self._turns.discard)
         _BUSY.set(len(self._busy))
         return sum(len(works) for _, works in begun)
+
+    def hurry(self) -> None:
+        """Look at once: something urgent was stored, for which somebody waits."""
+        self._look_at = 0.0
+        self._wake.set()
 
     @contextmanager
     def expecting(self, inbox_id: UUID) -> Iterator[asyncio.Future[Finished]]:

@@ -23,7 +23,7 @@ IN_FORCE_WITHIN: Final = 15.0
 State = Literal["granted", "revoked", "unchanged"]
 
 
-class Receipt(Contract):
+class ConsentReceipt(Contract):
     """What proves it: the entry in the registry's ledger."""
 
     consent_event_id: UUID
@@ -38,7 +38,7 @@ class Result:
 
     state: State
     reason: str | None
-    receipt: Receipt
+    receipt: ConsentReceipt
 
     @classmethod
     def of(cls, recorded: ConsentRecorded) -> "Result":
@@ -53,7 +53,7 @@ class Result:
 
     @classmethod
     def _read(cls, recorded: dict[str, object]) -> "Result":
-        receipt = Receipt.model_validate(
+        receipt = ConsentReceipt.model_validate(
             {
                 "consent_event_id": recorded["id"],
                 "seq": recorded["seq"],
@@ -92,6 +92,7 @@ async def carry_out(intake: Intake, inbox: Inbox, event: ConsentEventIn) -> Resu
     """Return when the revocation is in force."""
     with inbox.expecting(event.id) as finished:
         await put_in(intake, event)
+        inbox.hurry()
         try:
             async with asyncio.timeout(IN_FORCE_WITHIN):
                 state, reason, events = await inbox.wait_for(event.brand_id, event.id, finished)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from services.dispatcher.queries import messages
+from services.dispatcher.queries import messages, takeovers
 from shared.database import Database
 from shared.ids import new_id
 
@@ -89,13 +89,13 @@ class Queue:
                 connection,
                 brand_id=self.brand_id,
                 day=self.day,
-                epoch=epoch,
-                intents=[(i, a, None) for i, a in attempts.items()],
+                intents=[messages.Intent(i, a, None, epoch) for i, a in attempts.items()],
             )
         return {i: a for i, a in attempts.items() if i in going}
 
     async def settle(self, message_id: UUID, attempt_id: UUID, **changes: object):
         settlement = {
+            "account_id": self.account_id,
             "message_id": message_id,
             "day": self.day,
             "attempt_id": attempt_id,
@@ -114,14 +114,13 @@ class Queue:
             return await messages.settle(
                 connection,
                 brand_id=self.brand_id,
-                account_id=self.account_id,
                 day=self.day,
                 settlements=[messages.Settlement(**settlement)],
             )
 
     async def recover(self, *, epoch: int, send_again: bool = False):
         async with self.database.connection(self.brand_id) as connection:
-            return await messages.recover(
+            return await takeovers.recover(
                 connection,
                 brand_id=self.brand_id,
                 account_id=self.account_id,

@@ -45,7 +45,7 @@ class Receiver:
         status, headers = self.answers.pop(0) if self.answers else (self.always, {})
         return Response(status_code=status, headers=headers)
 
-    async def until(self, true: Callable[[], bool], *, within: float = 20) -> None:
+    async def until(self, true: Callable[[], bool], *, within: float = 60) -> None:
         """Wait until what came is enough."""
         async with asyncio.timeout(within):
             while not true():

@@ -54,6 +54,7 @@ async def settle(
     """What the settler does, on a channel that tells receipts; it may be held before its commit."""
     [row] = await rig.sql("SELECT day, attempt_id, part FROM dispatcher.message")
     settlement = Settlement(
+        account_id=rig.account_id,
         message_id=message_id,
         day=row["day"],
         attempt_id=row["attempt_id"],
@@ -71,7 +72,6 @@ async def settle(
         await messages.settle(
             connection,
             brand_id=rig.brand_id,
-            account_id=rig.account_id,
             day=row["day"],
             settlements=[settlement],
         )

@@ -1,6 +1,9 @@
 """From a launch to the phone, and what the brand is told about it, with every worker running."""
 
+import asyncio
+
 from channels.base.simulator.listening import serving
+from channels.registry import CHANNELS
 from channels.telegram.simulator import OWN_BOT, Platform
 from shared.contracts.accounts import EndpointIn
 from shared.ids import new_id
@@ -10,6 +13,8 @@ from tests.postgres import Urls
 
 
 async def test_a_story_reaches_phones_and_the_brand_is_called_back(urls: Urls) -> None:
+    # Its first import takes seconds, which are not what this is about.
+    await asyncio.to_thread(CHANNELS["telegram"].load)
     platform = Platform()
     people = platform.make_people(str(OWN_BOT), count=5)
     async with serving(platform.app()) as listener, a_receiver() as receiver:

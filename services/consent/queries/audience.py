@@ -20,7 +20,12 @@ w.address, w.person_id::text, p.language, p.timezone, s.status, s.blocked, s.exp
 s.event_id::text, s.seq
 """
 _PERSON = "JOIN consent.person p ON p.brand_id = $1 AND p.id = w.person_id"
+# The window's bounds once more: else a merge would read the states of all addresses before it.
 _STATE = """
+LEFT JOIN consent.state s ON s.brand_id = $1 AND s.account_id = $2 AND s.purpose = $3
+    AND s.address = w.address AND s.address > $4 AND s.address <= $5
+"""
+_NAMED_STATE = """
 LEFT JOIN consent.state s ON s.brand_id = $1 AND s.account_id = $2 AND s.purpose = $3
     AND s.address = w.address
 """
@@ -39,22 +44,25 @@ ORDER BY address OFFSET $4 LIMIT 1
 """
 
 
-def _with_state(statement: str) -> tuple[str, str]:
+def _with_state(statement: str, ordinary: str = _STATE) -> tuple[str, str]:
     """Return the statement for an ordinary purpose, and for a topic."""
-    return statement.replace("{state}", _STATE), statement.replace("{state}", _TOPIC_STATE)
+    return statement.replace("{state}", ordinary), statement.replace("{state}", _TOPIC_STATE)
 
 
 _PAGE = _with_state(f"""
 SELECT {_FACTS} FROM consent.address w {_PERSON} {{state}}
 WHERE {_IN_WINDOW} {_WITH_TAGS} ORDER BY w.address LIMIT $7
 """)  # noqa: S608 -- built from constants
-_NAMED = _with_state(f"""
+_NAMED = _with_state(
+    f"""
 WITH w AS (
     SELECT asked.address, k.person_id FROM unnest($4::text[]) AS asked(address)
     LEFT JOIN consent.address k
         ON k.brand_id = $1 AND k.account_id = $2 AND k.address = asked.address)
 SELECT {_FACTS} FROM w LEFT {_PERSON} {{state}} ORDER BY w.address COLLATE "C"
-""")  # noqa: S608 -- built from constants
+""",  # noqa: S608 -- built from constants
+    _NAMED_STATE,
+)
 _COUNT = _with_state(f"""
 SELECT s.status, s.blocked, s.expires_at <= now(), count(*)
 FROM consent.address w {_PERSON} {{state}} WHERE {_IN_WINDOW} {_WITH_TAGS} GROUP BY 1, 2, 3

@@ -97,7 +97,7 @@ async def messages(
     cursor: Cursor = None,
     limit: Limit = MOST,
 ) -> Page[Message]:
-    """Return a campaign's messages by account and address, without attempts and receipts."""
+    """Return a campaign's messages by account and address, with attempts and receipts."""
     await campaigns.check(desk.database, brand_id, campaign_id)
     found = await reports.page(
         desk.database,

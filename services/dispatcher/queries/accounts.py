@@ -5,6 +5,8 @@ from uuid import UUID
 
 import asyncpg
 
+from services.dispatcher.queries.messages import LONGEST_FLIGHT
+
 
 @dataclass(frozen=True, slots=True)
 class AccountRow:
@@ -40,6 +42,21 @@ async def find(
         account_id,
     )
     return None if row is None else AccountRow(*row)
+
+
+async def stays(connection: asyncpg.Connection, *, brand_id: UUID, account_id: UUID) -> bool:
+    """Is this account not deleted, and will it not be before this transaction ends?
+
+    Whoever queues a message asks: what waits on a deleted account is cleared away once.
+    """
+    return bool(
+        await connection.fetchval(
+            "SELECT true FROM dispatcher.account"
+            " WHERE brand_id = $1 AND id = $2 AND deleted_at IS NULL FOR SHARE",
+            brand_id,
+            account_id,
+        )
+    )
 
 
 async def of_brand(connection: asyncpg.Connection, *, brand_id: UUID) -> list[AccountRow]:
@@ -99,6 +116,9 @@ async def change(
     """Change an account; whoever has it open opens it anew."""
     await connection.execute(
         "UPDATE dispatcher.account SET name = $3, credentials = $4, settings = $5,"
+        " status = CASE WHEN $6 <> platform_id THEN 'new' ELSE status END,"
+        " status_reason = CASE WHEN $6 <> platform_id THEN NULL ELSE status_reason END,"
+        " platform_name = CASE WHEN $6 <> platform_id THEN NULL ELSE platform_name END,"
         " platform_id = coalesce($6, platform_id), version = version + 1"
         " WHERE brand_id = $1 AND id = $2",
         brand_id,
@@ -170,11 +190,18 @@ async def delete(connection: asyncpg.Connection, *, brand_id: UUID, account_id: 
 async def cancel_messages(
     connection: asyncpg.Connection, *, brand_id: UUID, account_id: UUID, limit: int
 ) -> tuple[int, int]:
-    """Cancel what still waits for a deleted account; return how many, and how many still fly."""
+    """Cancel what still waits for a deleted account; return how many, and how many still fly.
+
+    It has no lane any more, so nobody takes over what a dead process left in flight: after a time
+    that is called unknown here.
+    """
     cancelled: int = await connection.fetchval(
-        "WITH waiting AS (SELECT id, day FROM dispatcher.message WHERE brand_id = $1"
-        "   AND account_id = $2 AND status IN ('queued', 'claimed')"
-        "   ORDER BY id LIMIT $3 FOR UPDATE),"
+        "WITH queued AS (SELECT id, day FROM dispatcher.message WHERE brand_id = $1"
+        "   AND account_id = $2 AND status = 'queued'"
+        "   ORDER BY queue_id, due_at, id LIMIT $3 FOR UPDATE),"
+        " claimed AS (SELECT id, day FROM dispatcher.message WHERE brand_id = $1"
+        "   AND account_id = $2 AND status = 'claimed' FOR UPDATE),"
+        " waiting AS (SELECT * FROM queued UNION ALL SELECT * FROM claimed),"
         " gone AS (UPDATE dispatcher.message m SET reason = 'account_deleted', updated_at = now(),"
         "   status = CASE WHEN m.part > 0 THEN 'partial' ELSE 'cancelled' END"
         "   FROM waiting w WHERE m.brand_id = $1 AND m.id = w.id AND m.day = w.day"
@@ -184,9 +211,21 @@ async def cancel_messages(
         account_id,
         limit,
     )
+    await connection.execute(
+        "UPDATE dispatcher.message SET reason = 'owner_lost', updated_at = now(),"
+        " status = CASE WHEN part > 0 THEN 'partial' ELSE 'unknown' END"
+        " WHERE brand_id = $1 AND account_id = $2 AND status = 'sending'"
+        " AND updated_at < now() - make_interval(secs => $3)",
+        brand_id,
+        account_id,
+        LONGEST_FLIGHT,
+    )
+    # Also what came back to the queue just now.
     flying: int = await connection.fetchval(
-        "SELECT count(*) FROM dispatcher.message"
-        " WHERE brand_id = $1 AND account_id = $2 AND status = 'sending'",
+        "SELECT (SELECT count(*) FROM dispatcher.message WHERE brand_id = $1 AND account_id = $2"
+        "   AND status IN ('claimed', 'sending'))"
+        " + (SELECT count(*) FROM (SELECT FROM dispatcher.message WHERE brand_id = $1"
+        "   AND account_id = $2 AND status = 'queued' LIMIT 1) AS one)",
         brand_id,
         account_id,
     )

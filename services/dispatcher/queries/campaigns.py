@@ -168,12 +168,18 @@ async def wake_lanes(
     )
 
 
+# Each status has an index of its own, in whose order the first ones are found at once however much
+# of the campaign is over; for both together the whole day would be read for every batch.
 _CANCEL = """
-WITH waiting AS (
+WITH queued AS (
     SELECT id FROM dispatcher.message
-    WHERE brand_id = $1 AND day = $3 AND campaign_id = $2 AND queue_id = $2
-      AND account_id = ANY($4) AND status IN ('queued', 'claimed')
-    ORDER BY id LIMIT $5 FOR UPDATE),
+    WHERE brand_id = $1 AND day = $3 AND queue_id = $2 AND account_id = $4 AND status = 'queued'
+    ORDER BY due_at, id LIMIT $5 FOR UPDATE),
+claimed AS (
+    SELECT id FROM dispatcher.message
+    WHERE brand_id = $1 AND day = $3 AND queue_id = $2 AND account_id = $4 AND status = 'claimed'
+    FOR UPDATE),
+waiting AS (SELECT id FROM queued UNION ALL SELECT id FROM claimed),
 gone AS (
     UPDATE dispatcher.message m SET reason = 'cancelled', updated_at = now(),
         status = CASE WHEN m.part > 0 THEN 'partial' ELSE 'cancelled' END
@@ -192,10 +198,14 @@ async def cancel_messages(
     account_ids: Sequence[UUID],
     limit: int,
 ) -> int:
-    """Cancel what waits of a cancelled campaign, up to `limit`; return how many."""
-    count: int = await connection.fetchval(
-        _CANCEL, brand_id, campaign_id, day, list(account_ids), limit
-    )
+    """Cancel what waits of a cancelled campaign, about `limit` at most; return how many."""
+    count = 0
+    for account_id in account_ids:
+        if count >= limit:
+            break
+        count += await connection.fetchval(
+            _CANCEL, brand_id, campaign_id, day, account_id, limit - count
+        )
     return count
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -96,6 +97,28 @@ async def take(connection: asyncpg.Connection, *, member_id: UUID, limit: int) -
     return [Lane(*row) for row in rows]
 
 
+async def owned(connection: asyncpg.Connection, *, member_id: UUID) -> list[Lane]:
+    """Return the lanes of this member."""
+    rows = await connection.fetch(
+        "SELECT id, brand_id, kind, epoch FROM dispatcher.lane WHERE owner = $1", member_id
+    )
+    return [Lane(*row) for row in rows]
+
+
+async def free_orphans(connection: asyncpg.Connection) -> int:
+    """Free lanes whose owner lives no more; return how many.
+
+    A member that was buried while its taking of a lane was not committed yet owns it afterwards.
+    """
+    rows = await connection.fetch(
+        "UPDATE dispatcher.lane SET owner = NULL, epoch = epoch + 1, wake_at = now()"
+        " WHERE id IN (SELECT id FROM dispatcher.lane l WHERE owner IS NOT NULL AND NOT EXISTS ("
+        "   SELECT FROM dispatcher.member m WHERE m.id = l.owner AND NOT m.dead)"
+        "   ORDER BY id FOR UPDATE OF l SKIP LOCKED) RETURNING id"
+    )
+    return len(rows)
+
+
 async def give(connection: asyncpg.Connection, *, lanes: Mapping[UUID, int]) -> None:
     """Give lanes (id → epoch) back in good order: nothing of ours is in flight there."""
     await connection.execute(
@@ -124,6 +147,16 @@ async def wake(connection: asyncpg.Connection, *, lane_id: UUID, seconds: float 
         " WHERE id = $1",
         lane_id,
         seconds,
+    )
+
+
+async def sleep_until(connection: asyncpg.Connection, *, lane_id: UUID, at: datetime) -> None:
+    """Let a lane be woken at this moment, but not before its pause is over, if nothing else does."""
+    await connection.execute(
+        "UPDATE dispatcher.lane SET wake_at = least(wake_at, greatest($2, paused_until))"
+        " WHERE id = $1",
+        lane_id,
+        at,
     )
 
 

@@ -1,7 +1,9 @@
 """The queue: claim, intent, settlement, halt, takeover. Batches, on a plain asyncpg connection.
 
 Every statement names one brand and, where it can, one day, so that PostgreSQL looks into one
-partition (and a distributed one into one shard).
+partition (and a distributed one into one shard). A batch's ids stand twice in it, as rows and as
+`= ANY`: the second says that they are to be looked up, whatever the statistics of a table that was
+empty a minute ago.
 """
 
 from collections.abc import Sequence
@@ -34,9 +36,20 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Intent:
+    """One attempt that is about to begin, under its lane's epoch."""
+
+    message_id: UUID
+    attempt_id: UUID
+    consent_event_id: str | None
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class Settlement:
     """What became of one attempt, as it is written down."""
 
+    account_id: UUID
     message_id: UUID
     day: date
     attempt_id: UUID
@@ -109,8 +122,10 @@ async def owns(connection: asyncpg.Connection, *, lane_id: UUID, epoch: int) -> 
 _INTENT = """
 UPDATE dispatcher.message m SET status = 'sending', attempt_id = x.attempt_id,
     attempts = m.attempts + 1, consent_event_id = x.consent_event_id, updated_at = now()
-FROM unnest($3::uuid[], $4::uuid[], $5::uuid[]) AS x(id, attempt_id, consent_event_id)
-WHERE m.brand_id = $1 AND m.day = $2 AND m.id = x.id AND m.status = 'claimed' AND m.epoch = $6
+FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[])
+    AS x(id, attempt_id, consent_event_id, epoch)
+WHERE m.brand_id = $1 AND m.day = $2 AND m.id = ANY($3) AND m.id = x.id AND m.status = 'claimed'
+  AND m.epoch = x.epoch
 RETURNING m.id
 """
 
@@ -120,17 +135,21 @@ async def intend(
     *,
     brand_id: UUID,
     day: date,
-    epoch: int,
-    intents: Sequence[tuple[UUID, UUID, str | None]],
+    intents: Sequence[Intent],
 ) -> set[UUID]:
-    """Write down that these (message, attempt, consent event) are about to be sent.
+    """Write down that these messages of one day, on whatever lanes, are about to be sent.
 
     Returns the messages that may go; one that was cancelled or taken over meanwhile does not
     come back, and must not be sent.
     """
-    ids, attempts, consents = zip(*intents, strict=True)
     rows = await connection.fetch(
-        _INTENT, brand_id, day, list(ids), list(attempts), list(consents), epoch
+        _INTENT,
+        brand_id,
+        day,
+        [x.message_id for x in intents],
+        [x.attempt_id for x in intents],
+        [x.consent_event_id for x in intents],
+        [x.epoch for x in intents],
     )
     return {row[0] for row in rows}
 
@@ -154,7 +173,8 @@ UPDATE dispatcher.message m SET
 FROM unnest($3::uuid[], $4::uuid[], $5::smallint[], $6::text[], $7::text[], $8::text[],
     $9::float8[], $10::boolean[], $11::boolean[])
     AS s(id, attempt_id, part, status, outcome, code, wait, advance, costs_attempt)
-WHERE m.brand_id = $1 AND m.day = $2 AND m.id = s.id AND m.attempt_id = s.attempt_id
+WHERE m.brand_id = $1 AND m.day = $2 AND m.id = ANY($3) AND m.id = s.id
+  AND m.attempt_id = s.attempt_id
   AND m.part = s.part AND m.status IN ('sending', 'unknown', 'partial')
 RETURNING m.id, m.status
 """
@@ -162,10 +182,11 @@ RETURNING m.id, m.status
 _TRIED = """
 INSERT INTO dispatcher.attempt
     (brand_id, id, day, message_id, account_id, part, started_at, outcome, code, platform_ids)
-SELECT $1, s.id, $2, s.message_id, $3, s.part, s.started_at, s.outcome, s.code,
+SELECT $1, s.id, $2, s.message_id, s.account_id, s.part, s.started_at, s.outcome, s.code,
     CASE WHEN s.platform_ids = '' THEN '{}' ELSE string_to_array(s.platform_ids, E'\\x1f') END
-FROM unnest($4::uuid[], $5::uuid[], $6::smallint[], $7::timestamptz[], $8::text[], $9::text[],
-    $10::text[]) AS s(id, message_id, part, started_at, outcome, code, platform_ids)
+FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::smallint[], $7::timestamptz[], $8::text[],
+    $9::text[], $10::text[])
+    AS s(account_id, id, message_id, part, started_at, outcome, code, platform_ids)
 ON CONFLICT DO NOTHING
 """
 
@@ -174,7 +195,6 @@ async def settle(
     connection: asyncpg.Connection,
     *,
     brand_id: UUID,
-    account_id: UUID,
     day: date,
     settlements: Sequence[Settlement],
 ) -> dict[UUID, str]:
@@ -202,7 +222,7 @@ async def settle(
         _TRIED,
         brand_id,
         day,
-        account_id,
+        [x.account_id for x in s],
         [x.attempt_id for x in s],
         [x.message_id for x in s],
         [x.part for x in s],
@@ -214,6 +234,14 @@ async def settle(
     return dict(changed)
 
 
+# Whoever finishes or cancels a campaign at this moment is waited for, so that the two statements
+# after this one see it; and who comes later waits for us, and sees what came back.
+_SEE_CAMPAIGNS = """
+SELECT FROM dispatcher.campaign c WHERE c.brand_id = $1 AND c.id IN (
+    SELECT m.campaign_id FROM dispatcher.message m
+    WHERE m.brand_id = $1 AND m.day = $2 AND m.id = ANY($3))
+ORDER BY c.id FOR SHARE OF c
+"""
 _FOLLOW_CAMPAIGN = """
 UPDATE dispatcher.message m
 SET status = CASE WHEN m.part > 0 THEN 'partial' ELSE 'cancelled' END, reason = 'cancelled'
@@ -236,6 +264,7 @@ async def follow_campaigns(
 
     A cancelled one takes them along; a finished one goes on, because it was not finished.
     """
+    await connection.execute(_SEE_CAMPAIGNS, brand_id, day, list(requeued))
     await connection.execute(_FOLLOW_CAMPAIGN, brand_id, day, list(requeued))
     await connection.execute(_REOPEN, brand_id, day, list(requeued))
 
@@ -245,7 +274,8 @@ UPDATE dispatcher.message m
 SET status = CASE WHEN m.part > 0 THEN 'partial' ELSE 'withheld' END, reason = x.reason,
     consent_event_id = coalesce(x.event_id, m.consent_event_id), updated_at = now()
 FROM unnest($3::uuid[], $4::text[], $5::uuid[]) AS x(id, reason, event_id)
-WHERE m.brand_id = $1 AND m.day = $2 AND m.id = x.id AND m.status = 'claimed' AND m.epoch = $6
+WHERE m.brand_id = $1 AND m.day = $2 AND m.id = ANY($3) AND m.id = x.id
+  AND m.status = 'claimed' AND m.epoch = $6
 """
 
 
@@ -266,7 +296,8 @@ _RELEASE = """
 UPDATE dispatcher.message m SET status = 'queued', updated_at = now(),
     due_at = CASE WHEN x.wait > 0 THEN now() + make_interval(secs => x.wait) ELSE m.due_at END
 FROM unnest($3::uuid[], $4::float8[]) AS x(id, wait)
-WHERE m.brand_id = $1 AND m.day = $2 AND m.id = x.id AND m.status = 'claimed' AND m.epoch = $5
+WHERE m.brand_id = $1 AND m.day = $2 AND m.id = ANY($3) AND m.id = x.id
+  AND m.status = 'claimed' AND m.epoch = $5
 """
 
 
@@ -283,37 +314,9 @@ async def release(
     await connection.execute(_RELEASE, brand_id, day, list(ids), list(seconds), epoch)
 
 
-_RECOVER_CLAIMED = """
-UPDATE dispatcher.message SET status = 'queued', updated_at = now()
-WHERE brand_id = $1 AND account_id = $2 AND status = 'claimed' AND epoch <= $3
-"""
-_RECOVER_SENDING = """
-UPDATE dispatcher.message
-SET status = CASE WHEN $4 THEN 'queued' WHEN part > 0 THEN 'partial' ELSE 'unknown' END,
-    reason = 'owner_lost', updated_at = now()
-WHERE brand_id = $1 AND account_id = $2 AND status = 'sending' AND epoch < $3
-RETURNING id, campaign_id, account_id, person_id, address, purpose, status, reason
-"""
-
-
-async def recover(
-    connection: asyncpg.Connection,
-    *,
-    brand_id: UUID,
-    account_id: UUID,
-    epoch: int,
-    send_again: bool,
-) -> list[asyncpg.Record]:
-    """Take over what an owner before us left behind; return what was in flight.
-
-    What was claimed surely was not sent (by a former runner of this very epoch neither); what was
-    in flight may have been, and is sent again only where the receiver removes doubles.
-    """
-    await connection.execute(_RECOVER_CLAIMED, brand_id, account_id, epoch)
-    rows: list[asyncpg.Record] = await connection.fetch(
-        _RECOVER_SENDING, brand_id, account_id, epoch, send_again
-    )
-    return rows
+LONGEST_FLIGHT = 300.0
+"""Seconds after an intent from which on nobody will settle it any more: its commit was not known
+to have come through, or its settlement could not be stored. The longest upload takes half of it."""
 
 
 async def running_campaigns(
@@ -327,6 +330,28 @@ async def running_campaigns(
         account_id,
     )
     return [row[0] for row in rows]
+
+
+_NEXT_DUE = """
+SELECT least(
+    (SELECT min(first.due_at) FROM unnest($3::uuid[]) AS q(id) CROSS JOIN LATERAL (
+        SELECT due_at FROM dispatcher.message
+        WHERE brand_id = $1 AND account_id = $2 AND queue_id = q.id AND status = 'queued'
+        ORDER BY due_at LIMIT 1) AS first),
+    (SELECT min(updated_at) + make_interval(secs => $4) FROM dispatcher.message
+     WHERE brand_id = $1 AND account_id = $2 AND status = 'sending'))
+"""
+
+
+async def next_due(
+    connection: asyncpg.Connection, *, brand_id: UUID, account_id: UUID
+) -> datetime | None:
+    """Return when there will be something to do on an account's lane; none when nothing waits."""
+    queues = await running_campaigns(connection, brand_id=brand_id, account_id=account_id)
+    moment: datetime | None = await connection.fetchval(
+        _NEXT_DUE, brand_id, account_id, [NO_CAMPAIGN, *queues], LONGEST_FLIGHT
+    )
+    return moment
 
 
 async def renderings(

@@ -1,5 +1,6 @@
 """Messages as brands see them, with their attempts and receipts."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
@@ -8,7 +9,7 @@ _COLUMNS = (
     "m.id, m.campaign_id, m.account_id, m.person_id, m.address, m.purpose, m.status, m.reason,"
     " m.parts, m.part AS parts_sent, m.due_at, m.created_at, m.updated_at, m.consent_event_id"
 )
-_ONE = f"SELECT {_COLUMNS}, m.day FROM dispatcher.message m WHERE m.brand_id = $1 AND m.id = $2"  # noqa: S608
+_ONE = f"SELECT {_COLUMNS} FROM dispatcher.message m WHERE m.brand_id = $1 AND m.id = $2"  # noqa: S608
 _PAGE = f"""
 SELECT {_COLUMNS} FROM dispatcher.message m
 WHERE m.brand_id = $1 AND m.campaign_id = $2
@@ -22,7 +23,7 @@ ORDER BY m.account_id, m.address LIMIT $6
 async def find(
     connection: asyncpg.Connection, *, brand_id: UUID, message_id: UUID
 ) -> asyncpg.Record | None:
-    """Return a message with its `day`, or None."""
+    """Return a message, or None."""
     return await connection.fetchrow(_ONE, brand_id, message_id)
 
 
@@ -44,26 +45,31 @@ async def page(
 
 
 async def attempts(
-    connection: asyncpg.Connection, *, brand_id: UUID, message_id: UUID
+    connection: asyncpg.Connection, *, brand_id: UUID, message_ids: Sequence[UUID]
 ) -> list[asyncpg.Record]:
-    """Return a message's attempts in order. Those of a later day than its own are among them."""
+    """Return messages' attempts in order. Those of a later day than the message's are among them.
+
+    The messages of one page are neighbours by account and address, not by id, so each is looked
+    up by itself; the index has them by message.
+    """
     rows: list[asyncpg.Record] = await connection.fetch(
-        "SELECT id, part, started_at, settled_at, outcome, code, platform_ids"
-        " FROM dispatcher.attempt WHERE brand_id = $1 AND message_id = $2 ORDER BY started_at, id",
+        "SELECT message_id, id, part, started_at, settled_at, outcome, code, platform_ids"
+        " FROM dispatcher.attempt WHERE brand_id = $1 AND message_id = ANY($2)"
+        " ORDER BY started_at, id",
         brand_id,
-        message_id,
+        message_ids,
     )
     return rows
 
 
 async def receipts(
-    connection: asyncpg.Connection, *, brand_id: UUID, message_id: UUID
+    connection: asyncpg.Connection, *, brand_id: UUID, message_ids: Sequence[UUID]
 ) -> list[asyncpg.Record]:
-    """Return a message's receipts in order."""
+    """Return messages' receipts in order."""
     rows: list[asyncpg.Record] = await connection.fetch(
-        "SELECT platform_id, status, at, code FROM dispatcher.receipt"
-        " WHERE brand_id = $1 AND message_id = $2 ORDER BY at, received_at, id",
+        "SELECT message_id, platform_id, status, at, code FROM dispatcher.receipt"
+        " WHERE brand_id = $1 AND message_id = ANY($2) ORDER BY at, received_at, id",
         brand_id,
-        message_id,
+        message_ids,
     )
     return rows

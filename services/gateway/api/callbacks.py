@@ -73,6 +73,8 @@ async def change_callback(
 @needs("callbacks:write")
 async def delete_callback(endpoint_id: UUID, house: Parts, by: By) -> None:
     """Be called there no more."""
+    # The dispatcher deletes as often as it is asked; whoever asks us is told of a wrong id.
+    await house.dispatcher.get_endpoint(by.brand_id, endpoint_id)
     await house.dispatcher.delete_endpoint(by.brand_id, endpoint_id)
 
 

@@ -1,7 +1,7 @@
 """Consents: a yes is recorded, a no is carried to its end before it is answered."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Response
@@ -12,11 +12,15 @@ from services.gateway.errors import wrong_field
 from services.gateway.examples import worked
 from services.gateway.gate import Gate, needs
 from services.gateway.house import By, NewId, Parts
-from services.gateway.orders import Receipt
+from services.gateway.orders import ConsentReceipt
+from shared import clock
 from shared.contracts.base import Contract
 from shared.contracts.consent import Address, ConsentEventIn, Evidence, Purpose, Scope
 
 router = APIRouter(tags=["consents"], route_class=Gate)
+
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+"""How far in the future a person may have said yes, by the clock of the brand's system."""
 
 
 class ConsentIn(Contract):
@@ -41,7 +45,7 @@ class ConsentOut(Contract):
     """`accepted`: stored, and on its way to be in force (`Prefer: respond-async`)."""
     reason: str | None = None
     effective_at: datetime | None = None
-    receipt: Receipt | None = None
+    receipt: ConsentReceipt | None = None
 
 
 class CheckIn(Contract):
@@ -132,8 +136,12 @@ async def _event(consent: ConsentIn, house: Parts, by: By, event_id: UUID) -> Co
             raise wrong_field("/evidence", "A grant needs evidence of how the person said yes.")
         if consent.scope is not Scope.PURPOSE:
             raise wrong_field("/scope", "Only a revocation has a scope.")
+        if consent.expires_at is not None and consent.expires_at <= clock.now():
+            raise wrong_field("/expires_at", "This is in the past.")
     elif consent.expires_at is not None:
         raise wrong_field("/expires_at", "Only a grant expires.")
+    if consent.evidence is not None and _is_to_come(consent.evidence.at):
+        raise wrong_field("/evidence/at", "Nobody can have said it in the future.")
     account = await choose.account(
         house.database, by.brand_id, account_id=consent.account_id, channel=consent.channel
     )
@@ -148,6 +156,15 @@ async def _event(consent: ConsentIn, house: Parts, by: By, event_id: UUID) -> Co
         evidence=consent.evidence or Evidence(source="api"),
         expires_at=consent.expires_at,
     )
+
+
+def _is_to_come(moment: datetime | None) -> bool:
+    """Tell whether a time, in UTC where it does not say, has not come yet by anybody's clock."""
+    if moment is None:
+        return False
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment > clock.now() + CLOCKS_DIFFER
 
 
 def _recorded(result: orders.Result) -> ConsentOut:

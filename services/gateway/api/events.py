@@ -29,7 +29,7 @@ Type = Annotated[EventType | None, Query(description="Only these.")]
 async def list_events(
     house: Parts, by: By, type: Type = None, cursor: Cursor = None, limit: Limit = 50
 ) -> EventPage:
-    """List what happened, the oldest first."""
+    """List what happened, the newest first; `/v1/events/stream` tells what comes next."""
     return await house.dispatcher.events(by.brand_id, type=type, cursor=cursor, limit=limit)
 
 

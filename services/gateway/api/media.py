@@ -27,7 +27,9 @@ _AT_ONCE = asyncio.Semaphore(4)
 @router.post("/v1/media", **worked(examples.MEDIA, status=201))
 @needs("media:write")
 async def upload_media(
-    file: Annotated[UploadFile, File(description="A JPEG, PNG or WebP picture, or an MP4 video.")],
+    file: Annotated[
+        UploadFile, File(description="A JPEG, PNG, WebP or GIF picture, or an MP4 video.")
+    ],
     house: Parts,
     by: By,
 ) -> Media:

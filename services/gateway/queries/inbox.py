@@ -19,7 +19,8 @@ ON CONFLICT DO NOTHING
 # later, because that one was put off. The statement itself asks whose slices they are, so that a
 # process which lost its lease finds nothing.
 _NEXT = """
-SELECT w.slice, w.seq, w.brand_id, w.inbox_id, w.person, w.tries
+SELECT w.slice, w.seq, w.brand_id, w.inbox_id, w.person, w.tries,
+       w.due_at = '-infinity' AS urgent
 FROM gateway.slice s CROSS JOIN LATERAL (
     SELECT * FROM gateway.work w
     WHERE w.slice = s.number AND w.due_at <= now() AND w.person <> ALL($2::bigint[])
@@ -28,7 +29,7 @@ FROM gateway.slice s CROSS JOIN LATERAL (
                         AND e.due_at > w.due_at)
     ORDER BY w.due_at, w.seq LIMIT $3) w
 WHERE s.owner = $1 AND s.lease_until > now()
-ORDER BY w.seq
+ORDER BY w.due_at, w.seq
 """
 _LOAD = """
 SELECT i.id, i.account_id, i.channel, i.request, i.body, i.received_at, i.state, i.attempts,
@@ -66,7 +67,8 @@ async def next_work(
 ) -> list[asyncpg.Record]:
     """Find what is due in the owner's slices, at most so many rows `of_each` one.
 
-    Persons in `busy` are left out: their turn it is already.
+    The urgent come first: what brands' calls wait for. A person's rows are in their order. Persons
+    in `busy` are left out: their turn it is already.
     """
     return list(await connection.fetch(_NEXT, owner, busy, of_each))
 

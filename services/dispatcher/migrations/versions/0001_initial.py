@@ -312,6 +312,21 @@ BEGIN
                         ' autovacuum_analyze_scale_factor = 0.05,'
                         ' autovacuum_vacuum_cost_delay = 0)', child);
                 END IF;
+                IF parent = 'message' THEN
+                    -- Born with the statistics of a full partition: one day, one brand, each id
+                    -- once. Without any, the planner takes a brand's rows for one or two, and
+                    -- reads all of them to find sixteen.
+                    EXECUTE format(
+                        'INSERT INTO dispatcher.%I (brand_id, id, day, campaign_id, queue_id,'
+                        ' account_id, address, purpose, status, parts, due_at)'
+                        ' SELECT n, gen_random_uuid(), %L, n, n, n, i::text, '''', s[1 + i %% 5],'
+                        ' 1, now() FROM generate_series(1, 1000) i,'
+                        ' (VALUES (''00000000-0000-0000-0000-000000000000''::uuid,'
+                        ' ARRAY[''queued'', ''claimed'', ''sending'', ''sent'', ''unknown''])) v(n, s)',
+                        child, d);
+                    EXECUTE format('ANALYZE dispatcher.%I', child);
+                    EXECUTE format('TRUNCATE dispatcher.%I', child);
+                END IF;
                 made := made + 1;
             END IF;
         END LOOP;

@@ -1,0 +1,188 @@
+"""What became of attempts is written down, whatever else cannot be."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from structlog.testing import capture_logs
+
+from services.dispatcher.queries import campaigns, receipts
+from services.dispatcher.queries.messages import Claimed, Settlement
+from services.dispatcher.settle import Verdict
+from services.dispatcher.settler import Settled, Settler
+from services.dispatcher.states import Status
+from services.dispatcher.window import Window
+from shared.contracts.campaigns import ReceiptIn
+from shared.ids import new_id
+from tests.dispatcher.queue_rows import Queue
+
+_BLOCKED = """
+SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted
+    AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database()))
+"""
+
+
+@pytest.fixture
+async def queue(dispatcher_database):
+    made = Queue(dispatcher_database)
+    await made.prepare()
+    return made
+
+
+async def flying(queue, address, **columns):
+    """A message whose intent is written; with its attempt."""
+    message_id = await queue.add(address, **columns)
+    await queue.claim()
+    return message_id, (await queue.intend(message_id))[message_id]
+
+
+def settled(queue, message_id, attempt_id, *, platform_id="1", tells=False, **changes):
+    message = Claimed(
+        id=message_id,
+        day=queue.day,
+        campaign_id=queue.campaign_id,
+        person_id=None,
+        address="1",
+        language=None,
+        purpose="marketing",
+        part=0,
+        parts=1,
+        attempts=0,
+        deadline=None,
+        content=None,
+    )
+    settlement = {
+        "account_id": queue.account_id,
+        "message_id": message_id,
+        "day": queue.day,
+        "attempt_id": attempt_id,
+        "part": 0,
+        "status": "sent",
+        "outcome": "sent",
+        "code": None,
+        "wait": 0.0,
+        "advance": True,
+        "costs_attempt": True,
+        "started_at": datetime.now(UTC),
+        "platform_ids": (platform_id,),
+        **changes,
+    }
+    return Settled(
+        brand_id=queue.brand_id,
+        account_id=queue.account_id,
+        channel=queue.channel,
+        tells_receipts=tells,
+        message=message,
+        settlement=Settlement(**settlement),
+        verdict=Verdict("sent", Status.SENT),
+    )
+
+
+async def settle_all(queue, *those):
+    """Let a settler write these down; return its window, which must be free again."""
+    window, stop = Window(8), asyncio.Event()
+    await window.take(len(those))
+    settler = Settler(queue.database, window)
+    for each in those:
+        settler.put(each)
+    stop.set()
+    # What broke is told at length, which takes its time.
+    with capture_logs():
+        async with asyncio.timeout(20):
+            await settler.run(stop)
+    return window
+
+
+async def told(queue):
+    async with queue.database.connection(queue.brand_id) as connection:
+        rows = await connection.fetch(
+            "SELECT type FROM dispatcher.event WHERE brand_id = $1 ORDER BY seq", queue.brand_id
+        )
+    return [row[0] for row in rows]
+
+
+async def test_the_brand_is_told_of_a_receipt_that_came_before_its_settlement(queue):
+    message_id, attempt_id = await flying(queue, "1")
+    receipt = ReceiptIn(
+        id=new_id(),
+        account_id=queue.account_id,
+        platform_id="wamid.1",
+        status="delivered",
+        at=datetime.now(UTC),
+    )
+    async with queue.database.connection(queue.brand_id) as connection:
+        await receipts.store(
+            connection, brand_id=queue.brand_id, account_id=queue.account_id, receipts=[receipt]
+        )
+    await settle_all(
+        queue, settled(queue, message_id, attempt_id, platform_id="wamid.1", tells=True)
+    )
+
+    assert await queue.status(message_id) == "delivered"
+    assert await told(queue) == ["message.sent", "message.delivered"]
+
+
+async def test_one_that_cannot_be_stored_does_not_hold_up_the_others(queue):
+    """PostgreSQL has no text with a NUL in it: whoever lets one in must not stop everything."""
+    bad_id, bad_attempt = await flying(queue, "1")
+    good = [await flying(queue, address) for address in "234"]
+    window = await settle_all(
+        queue,
+        settled(queue, good[0][0], good[0][1]),
+        settled(queue, bad_id, bad_attempt, code="a\0b"),
+        *(settled(queue, *each) for each in good[1:]),
+    )
+
+    assert [await queue.status(each) for each, _ in good] == ["sent"] * 3
+    assert await queue.status(bad_id) == "sending"
+    assert window.used == 0
+
+
+async def test_the_outcome_is_stored_even_where_what_follows_from_it_cannot_be(queue):
+    """The event has no day's partition to go to; that the message was sent is known all the same."""
+    message_id, attempt_id = await flying(queue, "1")
+    strange = settled(queue, message_id, attempt_id)
+    broken = Settled(
+        **{
+            **{name: getattr(strange, name) for name in Settled.__slots__},
+            "channel": "a\0b",
+        }
+    )
+    window = await settle_all(queue, broken)
+
+    assert await queue.status(message_id) == "sent"
+    assert await told(queue) == []
+    assert window.used == 0
+
+
+async def test_a_campaign_that_finishes_at_this_moment_goes_on(queue):
+    """What was called unknown surely was not taken; the finisher has looked, and not committed."""
+    message_id, attempt_id = await flying(queue, "1")
+    await queue.recover(epoch=2)
+    late = settled(
+        queue,
+        message_id,
+        attempt_id,
+        status="queued",
+        outcome="too_late",
+        advance=False,
+        platform_ids=(),
+    )
+    campaign = {"brand_id": queue.brand_id, "campaign_id": queue.campaign_id}
+    async with queue.database.connection(queue.brand_id) as connection:
+        await campaigns.lock(connection, **campaign)
+        assert not await campaigns.has_live(
+            connection, **campaign, day=queue.day, account_ids=[queue.account_id]
+        )
+        settling = asyncio.create_task(settle_all(queue, late))
+        async with queue.database.connection() as watching:
+            async with asyncio.timeout(10):
+                while not await watching.fetchval(_BLOCKED):
+                    await asyncio.sleep(0.01)
+        await campaigns.set_status(connection, **campaign, status="finished")
+    await settling
+    async with queue.database.connection(queue.brand_id) as connection:
+        row = await campaigns.find_plain(connection, **campaign)
+
+    assert await queue.status(message_id) == "queued"
+    assert row["status"] == "running"
