@@ -49,11 +49,11 @@ class Question:
 
 
 def read_question(body: bytes) -> Question:
-    """Return the question in a body; raise a 422 `Problem` that says what is wrong with it."""
+    """Return the question in a body; raise a `Problem` that says what is wrong with it."""
     try:
         asked = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Problem(422, "malformed_json", "The body is not valid JSON.") from error
+        raise Problem(400, "malformed_json", "The body is not valid JSON in UTF-8.") from error
     try:
         addresses = asked["addresses"]
         # `join` refuses whatever is not a text, and finds a NUL in all of them at once.

@@ -30,7 +30,7 @@ _REACHES: Mapping[Scope, Reach] = {
     Scope.CHANNEL: "channel",
     Scope.BRAND: "brand",
 }
-_SPOKEN = re.compile(r"(chat|button|.+\.start)\Z")
+_SPOKEN = re.compile(r"(chat(\..+)?|button|.+\.start)\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,19 +46,18 @@ async def record(registry: Registry, event: ConsentEventIn) -> ConsentRecorded:
         # Another person's event got the same id at this very moment.
         raise id_reused() from error
     _RECORDED.labels(event.action, recorded.state).inc()
-    if recorded.seq == 0:
-        # Somebody wrote whom we know: nothing changed, and it happens all the time.
-        return recorded
-    registry.bell.ring()
-    log.info(
-        "consent.recorded",
-        brand=event.brand_id,
-        event_id=event.id,
-        action=event.action,
-        outcome=recorded.state,
-        reason=recorded.reason,
-        seq=recorded.seq,
-    )
+    # Sequence 0: somebody wrote whom we know. Nothing changed, and it happens all the time.
+    if recorded.seq > 0:
+        registry.bell.ring()
+        log.info(
+            "consent.recorded",
+            brand=event.brand_id,
+            event_id=event.id,
+            action=event.action,
+            outcome=recorded.state,
+            reason=recorded.reason,
+            seq=recorded.seq,
+        )
     return hearing.answered(recorded, event, heard, brand=place.brand, languages=place.languages)
 
 

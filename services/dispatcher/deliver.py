@@ -57,6 +57,8 @@ class DeliveryRunner:
         self._lease = lease
         self._sending = Sending(house, lane)
         self._pacer: Pacer | None = None
+        self._told: float | None = None
+        """The pace that the account's settings asked for when the pacer was made."""
         self._turn = 0
 
     async def run(self, *, stop: asyncio.Event, wake: asyncio.Event) -> None:
@@ -267,13 +269,15 @@ class DeliveryRunner:
         return self._house.database.connection(self._lane.brand_id, durable=False)
 
     def _pacer_of(self, account: OpenAccount) -> Pacer:
-        if self._pacer is None:
-            told = account.settings.get("per_second")
-            per_second = float(told) if isinstance(told, int | float) and told > 0 else None
+        """Return the lane's pacer; another one when the brand has changed the account's pace."""
+        told = account.settings.get("per_second")
+        per_second = float(told) if isinstance(told, int | float) and told > 0 else None
+        if not self._house.paced:
+            per_second = CLAIM_AT_MOST
+        if self._pacer is None or self._told != per_second:
+            self._told = per_second
             pace = account.channel.capabilities.pace
             self._pacer = Pacer(pace, now=clock.ticks(), per_second=per_second)
-            if not self._house.paced:
-                self._pacer.per_second = CLAIM_AT_MOST / CLAIM_SECONDS
         return self._pacer
 
 

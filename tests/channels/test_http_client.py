@@ -124,7 +124,7 @@ async def test_a_cancelled_request_is_cut_off_and_never_sent_later() -> None:
     async with faulty_wire(Fault(passes="head", then="hang")) as wire:
         client = client_for(wire.port)
         sending = asyncio.create_task(client.post(url(wire), headers={}, body=b"x" * 9_000_000))
-        while not wire.proxy.exchanges:  # noqa: ASYNC110 - the proxy has no event for a head alone
+        while not wire.proxy.exchanges:
             await asyncio.sleep(0.001)
 
         (connection,) = next(iter(client._pools.values()))._connections
@@ -193,7 +193,7 @@ async def test_a_waiter_cancelled_in_the_moment_of_its_turn_passes_it_on() -> No
             assert (await first).status == 200
             with pytest.raises(asyncio.CancelledError):
                 await second
-            while connection._waiting is None:  # noqa: ASYNC110 - until the third has written
+            while connection._waiting is None:
                 await asyncio.sleep(0)
             connection.data_received(OK)
             assert (await third).status == 200

@@ -75,7 +75,7 @@ async def method(platform: Platform) -> AsyncIterator[Method]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await asyncio.sleep(0.01)
 
 

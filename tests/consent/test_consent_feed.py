@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
 
+import asyncpg
+
 from services.consent import feed
-from services.consent.record import _record
+from services.consent.record import _placed, _record
 from services.consent.registry import Registry
 from shared.contracts.consent import ConsentEventIn, FeedItem, Scope
 from tests.consent.consent_house import House
@@ -16,8 +18,12 @@ from tests.consent.consent_house import House
 async def in_hand(registry: Registry, event: ConsentEventIn) -> AsyncIterator[int]:
     """Record an event that commits when the block ends; yields its sequence."""
     async with registry.database.connection(event.brand_id) as connection:
-        recorded = await _record(connection, registry.evidences, event)
-        yield recorded.seq
+        yield await write(connection, registry, event)
+
+
+async def write(connection: asyncpg.Connection, registry: Registry, event: ConsentEventIn) -> int:
+    place = await _placed(connection, event)
+    return (await _record(connection, registry.evidences, event, place)).seq
 
 
 async def test_the_feed_tells_what_became_true_and_nothing_else(house: House, start: int) -> None:
@@ -73,8 +79,8 @@ async def test_an_older_transaction_with_a_newer_line_hides_nothing(
     async with registry.database.connection(house.brand_id) as older:
         await older.execute("SELECT pg_current_xact_id()")
         async with registry.database.connection(house.brand_id) as younger:
-            await _record(younger, registry.evidences, house.event("grant", "younger"))
-            await _record(older, registry.evidences, house.event("grant", "older"))
+            await write(younger, registry, house.event("grant", "younger"))
+            await write(older, registry, house.event("grant", "older"))
             await older.execute("COMMIT; BEGIN")
             before = await house.client.feed(after=start)
     after = await house.client.feed(after=before.cursor)
@@ -88,7 +94,7 @@ async def test_followers_of_many_writers_miss_nothing_and_keep_each_persons_orde
     written: list[tuple[str, int]] = []
     done = asyncio.Event()
 
-    async def write(person: int) -> None:
+    async def talk(person: int) -> None:
         for turn in range(12):
             action = ("grant", "revoke")[turn % 2]
             recorded = await house.say(action, f"p{person}")
@@ -104,7 +110,7 @@ async def test_followers_of_many_writers_miss_nothing_and_keep_each_persons_orde
         return items
 
     followers = [asyncio.create_task(follow()) for _ in range(2)]
-    await asyncio.gather(*(write(person) for person in range(6)))
+    await asyncio.gather(*(talk(person) for person in range(6)))
     done.set()
     heard = await asyncio.gather(*followers)
     sequences = await _sequences(house)

@@ -109,6 +109,7 @@ def test_a_time_far_in_the_future_is_not_believed(
     ("source", "spoken"),
     [
         ("chat", True),
+        ("chat.photo", True),
         ("button", True),
         ("telegram.start", True),
         ("web_form", False),

@@ -8,7 +8,7 @@ import pytest
 
 from services.consent.registry import Registry
 from shared.clients.base import ServiceRefused
-from shared.contracts.consent import Evidence, Profile
+from shared.contracts.consent import Evidence, Profile, Scope
 from shared.database import Database
 from shared.ids import new_id
 from tests.consent.consent_house import House
@@ -208,6 +208,28 @@ async def test_being_seen_agrees_to_nothing_and_is_written_once(
     assert await lines(house, owner_database) == written == 1
     assert person.language == "pt-BR"
     assert await house.answer() == "no_consent"
+
+
+async def test_help_is_answered_to_somebody_we_know_too(house: House) -> None:
+    answers = []
+    for _ in range(2):
+        evidence = Evidence(source="chat", text="HELP")
+        answers.append(await house.say("heard", evidence=evidence, wants_reply=True))
+
+    assert [answer.seq > 0 for answer in answers] == [True, False]
+    assert all(answer.heard and answer.heard.meaning == "help" for answer in answers)
+    assert all(answer.reply and "Aurora" in answer.reply for answer in answers)
+
+
+async def test_a_stop_holds_for_a_brand_whose_facts_are_not_there(house: House) -> None:
+    bare = House(house.client)
+    await bare.add("bot", "telegram")
+    await bare.say("grant")
+
+    revoked = await bare.say("revoke", scope=Scope.CHANNEL)
+
+    assert revoked.state == "revoked"
+    assert await bare.answer() == "revoked"
 
 
 async def test_a_language_that_is_none_is_passed_over(house: House) -> None:

@@ -238,7 +238,7 @@ async def a_rig(
 async def until(look: Callable[[], Awaitable[object]]) -> None:
     """Look into the house until there is something to see."""
     async with asyncio.timeout(60):
-        while not await look():  # noqa: ASYNC110 -- what changes is a row, not an event
+        while not await look():
             await asyncio.sleep(0.02)
 
 

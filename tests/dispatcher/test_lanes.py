@@ -18,6 +18,7 @@ class Recorder:
     def __init__(self) -> None:
         self.started: list[tuple[object, int]] = []
         self.leases = {}
+        self.running = asyncio.Event()
 
     def __call__(self, lane, lease):
         self.started.append((lane.id, lane.epoch))
@@ -25,6 +26,7 @@ class Recorder:
         return self
 
     async def run(self, *, stop, wake):
+        self.running.set()
         await stop.wait()
 
 
@@ -163,8 +165,7 @@ async def test_the_end_comes_in_order_even_when_the_lanes_cannot_be_given_back(
     monkeypatch.setattr(lanes, "give", away)
     running = asyncio.create_task(made.run(stop))
     async with asyncio.timeout(10):
-        while not recorder.started:
-            await asyncio.sleep(0.01)
+        await recorder.running.wait()
     stop.set()
     await running
 

@@ -139,7 +139,7 @@ async def test_one_that_cannot_be_stored_does_not_hold_up_the_others(queue):
 
 
 async def test_the_outcome_is_stored_even_where_what_follows_from_it_cannot_be(queue):
-    """The event has no day's partition to go to; that the message was sent is known all the same."""
+    """The event cannot be kept; that the message was sent is known all the same."""
     message_id, attempt_id = await flying(queue, "1")
     strange = settled(queue, message_id, attempt_id)
     broken = Settled(
@@ -177,6 +177,7 @@ async def test_a_campaign_that_finishes_at_this_moment_goes_on(queue):
         settling = asyncio.create_task(settle_all(queue, late))
         async with queue.database.connection() as watching:
             async with asyncio.timeout(10):
+                # What changes is a lock of the server's, not an event.
                 while not await watching.fetchval(_BLOCKED):
                     await asyncio.sleep(0.01)
         await campaigns.set_status(connection, **campaign, status="finished")

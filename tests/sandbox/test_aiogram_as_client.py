@@ -285,7 +285,7 @@ async def test_a_slow_platform_takes_what_the_client_gave_up(
     assert platform.phone(str(person)) == []
     platform.clock.advance(30)
     async with asyncio.timeout(5):
-        while not platform.log.last_seq:  # noqa: ASYNC110
+        while not platform.log.last_seq:
             await asyncio.sleep(0)
 
     assert [message["text"] for message in platform.phone(str(person))] == ["late"]
@@ -382,7 +382,7 @@ async def test_a_tap_is_answered_once_and_in_time(bot: Bot, platform: Platform) 
 
 async def test_one_receiver_at_a_time(bot: Bot, platform: Platform) -> None:
     waiting = asyncio.ensure_future(bot.get_updates(timeout=30, request_timeout=40))
-    while OWN_BOT not in platform.polling._waiting:  # noqa: ASYNC110
+    while OWN_BOT not in platform.polling._waiting:
         await asyncio.sleep(0)
 
     second = await bot.get_updates(timeout=0)

@@ -105,7 +105,7 @@ async def test_what_people_say_is_posted_signed(http: httpx.AsyncClient, sandbox
     await http.post("/control/block", json=said)
 
     async with asyncio.timeout(5):
-        while len(items := (await http.get("/control/hooks/ear")).json()["items"]) < 2:  # noqa: ASYNC110
+        while len(items := (await http.get("/control/hooks/ear")).json()["items"]) < 2:
             await asyncio.sleep(0.01)
     assert {item["body"]["type"] for item in items} == {"wrote", "blocked"}
     assert all(item["verified"] for item in items)

@@ -104,7 +104,7 @@ async def test_an_unfinished_request_is_in_the_log_and_not_on_the_phone() -> Non
         await asyncio.sleep(0.05)
         writer.close()
         async with asyncio.timeout(5):
-            while not platform.log.last_seq:  # noqa: ASYNC110
+            while not platform.log.last_seq:
                 await asyncio.sleep(0.01)
 
     assert platform.log.since(0)[0]["outcome"] == "incomplete"

@@ -100,7 +100,7 @@ async def test_a_cancellation_waits_for_the_commit(
     async with owner_database.connection() as gate:
         await gate.execute("SELECT pg_advisory_xact_lock(7)")
         task = asyncio.create_task(write())
-        while not await gate.fetchval(WAITING):  # noqa: ASYNC110 - only the server knows
+        while not await gate.fetchval(WAITING):
             await asyncio.sleep(0)
         task.cancel()
         # Time enough for a cancellation to reach the server, if one was sent.

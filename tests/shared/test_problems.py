@@ -121,15 +121,30 @@ async def test_a_body_that_is_no_json(client: httpx.AsyncClient) -> None:
         "/stories", content=b"{", headers={"Content-Type": "application/json"}
     )
 
-    check(answer, 422, "malformed_json")
+    check(answer, 400, "malformed_json")
 
 
 async def test_unknown_paths_and_methods(client: httpx.AsyncClient) -> None:
     check(await client.get("/nothing"), 404, "not_found")
     answer = await client.delete("/stories")
 
-    check(answer, 405, "method_not_allowed")
-    assert answer.headers["allow"] == "POST"
+    body = check(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "GET, POST"
+    assert body["detail"] == "This path takes GET and POST."
+
+
+async def test_a_body_that_is_sent_as_something_else(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/stories", content=b"{}", headers={"Content-Type": "text/plain"})
+
+    assert "application/json" in str(check(answer, 415, "unsupported_media_type")["detail"])
+
+
+async def test_a_body_that_is_no_utf_8(client: httpx.AsyncClient) -> None:
+    answer = await client.post(
+        "/stories", content=b'"\xff"', headers={"Content-Type": "application/json"}
+    )
+
+    check(answer, 400, "malformed_json")
 
 
 async def test_what_broke_is_told_by_an_incident_alone(client: httpx.AsyncClient) -> None:
@@ -146,10 +161,6 @@ async def test_a_database_that_is_away_is_said_so(client: httpx.AsyncClient, pat
 
     check(answer, 503, "unavailable")
     assert answer.headers["retry-after"] == str(problems.RETRY_AFTER)
-
-
-def test_pointers_are_escaped() -> None:
-    assert problems.pointer(("body", "a/b", 0, "c~d")) == "/a~1b/0/c~0d"
 
 
 async def test_the_documents_tell_the_shape(client: httpx.AsyncClient) -> None:

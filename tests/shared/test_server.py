@@ -54,7 +54,7 @@ async def served(app: object) -> AsyncIterator[int]:
     running = Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         task = asyncio.create_task(running.serve(sockets=[listener]))
-        while not running.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        while not running.started:
             await asyncio.sleep(0.001)
         try:
             yield listener.getsockname()[1]

@@ -148,5 +148,5 @@ async def test_an_error_of_the_app_stops_the_workers() -> None:
 
 async def until(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(2):
-        while not true():  # noqa: ASYNC110 - anything may be waited for here
+        while not true():
             await asyncio.sleep(0)

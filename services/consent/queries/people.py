@@ -38,9 +38,10 @@ class Seen:
     """This very event is a line of the ledger already."""
 
 
+# A brand that nobody told of has neither name nor law; what its people say holds all the same.
 _PLACE = """
-SELECT a.channel, b.country, b.name, b.languages
-FROM consent.account a JOIN consent.brand b ON b.brand_id = a.brand_id
+SELECT a.channel, coalesce(b.country, ''), coalesce(b.name, ''), coalesce(b.languages, '{}')
+FROM consent.account a LEFT JOIN consent.brand b ON b.brand_id = a.brand_id
 WHERE a.brand_id = $1 AND a.id = $2
 """
 _LOCK = """

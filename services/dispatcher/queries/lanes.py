@@ -151,7 +151,7 @@ async def wake(connection: asyncpg.Connection, *, lane_id: UUID, seconds: float 
 
 
 async def sleep_until(connection: asyncpg.Connection, *, lane_id: UUID, at: datetime) -> None:
-    """Let a lane be woken at this moment, but not before its pause is over, if nothing else does."""
+    """Let a lane be woken at this moment, or when its pause is over, if nothing wakes it sooner."""
     await connection.execute(
         "UPDATE dispatcher.lane SET wake_at = least(wake_at, greatest($2, paused_until))"
         " WHERE id = $1",

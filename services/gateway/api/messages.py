@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from services.gateway import choose, examples
+from services.gateway.errors import wrong_field
 from services.gateway.examples import worked
 from services.gateway.gate import Gate, needs
 from services.gateway.house import By, NewId, Parts
@@ -29,6 +30,8 @@ class OneMessage(Contract):
 @needs("messages:write", creates=True)
 async def create_message(message: OneMessage, house: Parts, by: By, message_id: NewId) -> Message:
     """Queue one message to one person. Consent is asked for just before it leaves."""
+    if message.content.text is not None and not message.content.text.strip():
+        raise wrong_field("/content/text", "This says nothing: write words.")
     account = await choose.account(
         house.database, by.brand_id, account_id=message.account_id, channel=message.channel
     )

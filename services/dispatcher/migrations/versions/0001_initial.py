@@ -321,8 +321,8 @@ BEGIN
                         ' account_id, address, purpose, status, parts, due_at)'
                         ' SELECT n, gen_random_uuid(), %L, n, n, n, i::text, '''', s[1 + i %% 5],'
                         ' 1, now() FROM generate_series(1, 1000) i,'
-                        ' (VALUES (''00000000-0000-0000-0000-000000000000''::uuid,'
-                        ' ARRAY[''queued'', ''claimed'', ''sending'', ''sent'', ''unknown''])) v(n, s)',
+                        ' (VALUES (''00000000-0000-0000-0000-000000000000''::uuid, ARRAY['
+                        '''queued'', ''claimed'', ''sending'', ''sent'', ''unknown''])) v(n, s)',
                         child, d);
                     EXECUTE format('ANALYZE dispatcher.%I', child);
                     EXECUTE format('TRUNCATE dispatcher.%I', child);
