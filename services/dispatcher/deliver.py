@@ -273,7 +273,7 @@ class DeliveryRunner:
         told = account.settings.get("per_second")
         per_second = float(told) if isinstance(told, int | float) and told > 0 else None
         if not self._house.paced:
-            per_second = CLAIM_AT_MOST
+            per_second = CLAIM_AT_MOST / CLAIM_SECONDS
         if self._pacer is None or self._told != per_second:
             self._told = per_second
             pace = account.channel.capabilities.pace

@@ -77,9 +77,9 @@ def create_app(
 def _furnish(
     settings: Settings, consent: ConsentClient | None, dispatcher: DispatcherClient | None
 ) -> House:
-    database = Database(
-        settings.database_url.get_secret_value(), pool_size=10, name="permesso-gateway"
-    )
+    url = settings.database_url.get_secret_value()
+    database = Database(url, pool_size=10, name="permesso-gateway")
+    handling = Database(url, pool_size=8, name="permesso-gateway-inbox")
     sealer = Sealer.from_base64(settings.sealing_keys_plain())
     signer = Signer("gateway", settings.service_key.get_secret_value())
     consent = consent or ConsentClient(settings.consent_url, signer)
@@ -96,6 +96,7 @@ def _furnish(
     return House(
         settings=settings,
         database=database,
+        handling=handling,
         sealer=sealer,
         consent=consent,
         dispatcher=dispatcher,
@@ -104,7 +105,7 @@ def _furnish(
         once=Once(database, sealer),
         routes=Routes(database, sealer),
         intake=intake,
-        inbox=Inbox(database, handler, wake=wake, flooded=intake.flooded),
+        inbox=Inbox(database, handler, handling=handling, wake=wake, flooded=intake.flooded),
         wake=wake,
     )
 

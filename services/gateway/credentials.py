@@ -30,6 +30,19 @@ def check_credentials(channel: Channel, given: dict[str, object]) -> Checked:
     return Checked(values, made)
 
 
+def check_some(channel: Channel, given: dict[str, object]) -> None:
+    """Refuse credentials to be put in place of old ones, if one is wrong by itself.
+
+    What is left out stays as it was, which the dispatcher alone knows: it checks the whole.
+    """
+    try:
+        channel.credentials.model_validate(given)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+        if wrong := [each for each in found if each["type"] != "missing"]:
+            raise _refused(field_errors(wrong, at=("credentials",))) from None
+
+
 def check_settings(channel: Channel, given: dict[str, object]) -> dict[str, object]:
     """Return an account's settings, or raise 422."""
     model = _validated(channel.settings, given, "settings")
@@ -41,4 +54,8 @@ def _validated(kind: type[BaseModel], given: dict[str, object], name: str) -> Ba
         return kind.model_validate(given)
     except ValidationError as error:
         errors = field_errors(error.errors(include_url=False, include_input=False), at=(name,))
-        raise Problem(422, "invalid", "Some fields are wrong.", errors=errors) from None
+        raise _refused(errors) from None
+
+
+def _refused(errors: list[dict[str, str]]) -> Problem:
+    return Problem(422, "invalid", "Some fields are wrong.", errors=errors)

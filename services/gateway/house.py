@@ -30,6 +30,8 @@ class House:
 
     settings: Settings
     database: Database
+    handling: Database
+    """The same one for the inbox's worker alone, which may want many connections at once."""
     sealer: Sealer
     consent: ConsentClient
     dispatcher: DispatcherClient
@@ -46,6 +48,7 @@ class House:
         """Let go of every connection."""
         await self.consent.close()
         await self.dispatcher.close()
+        await self.handling.close()
         await self.database.close()
 
 

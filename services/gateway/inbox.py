@@ -89,15 +89,20 @@ class Inbox:
         database: Database,
         handler: Handler,
         *,
+        handling: Database | None = None,
         wake: asyncio.Event | None = None,
         flooded: Callable[[], bool] = lambda: False,
     ) -> None:
         """Read from `database` as the gateway's role; set `wake` when there may be more to do.
 
+        `handling` has connections for what is being handled: 256 persons who wait for one must not
+        keep leases, or whoever else uses `database`, from having one.
+
         While `flooded` says that more comes in than can be handled, storing goes before handling:
         platforms wait for the one and not for the other.
         """
         self._database = database
+        self._handling = handling or database
         self._handler = handler
         self._busy: dict[int, int] = {}
         self._wake = wake or asyncio.Event()
@@ -201,7 +206,7 @@ class Inbox:
 
     async def _handle(self, work: _Work) -> bool:
         """Handle one row and say whether the person's next one may follow."""
-        async with self._database.connection(work.brand_id) as connection:
+        async with self._handling.connection(work.brand_id) as connection:
             row = await queries.load(connection, brand_id=work.brand_id, inbox_id=work.inbox_id)
         if row is None or row["state"] != "new":
             await self._drop(work)
@@ -238,7 +243,7 @@ class Inbox:
             log.error("inbox.dead", inbox=str(letter.id), reason=reason)
             return True
         _AGAIN.labels("broken").inc()
-        async with self._database.connection(work.brand_id) as connection:
+        async with self._handling.connection(work.brand_id) as connection:
             await queries.count_attempt(
                 connection, brand_id=work.brand_id, inbox_id=work.inbox_id, reason=reason
             )
@@ -248,7 +253,7 @@ class Inbox:
     async def _finish(
         self, work: _Work, letter: Letter, state: str, reason: str | None, events: object
     ) -> None:
-        async with self._database.connection(work.brand_id) as connection:
+        async with self._handling.connection(work.brand_id) as connection:
             await queries.finish(
                 connection,
                 brand_id=work.brand_id,
@@ -266,11 +271,11 @@ class Inbox:
             waiting.set_result((state, reason, events))
 
     async def _drop(self, work: _Work) -> None:
-        async with self._database.connection() as connection:
+        async with self._handling.connection() as connection:
             await queries.drop_work(connection, slice=work.slice, person=work.person, seq=work.seq)
 
     async def _postpone(self, work: _Work, seconds: float) -> None:
-        async with self._database.connection() as connection:
+        async with self._handling.connection() as connection:
             await queries.postpone(
                 connection,
                 slice=work.slice,

@@ -103,6 +103,7 @@ async def test_a_lane_taken_in_a_life_that_is_over_is_not_worked_on(
 
     monkeypatch.setattr(lanes, "take", taken_then_buried)
     await held._balance()
+    await asyncio.sleep(0)
 
     assert recorder.started == []
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway import orders, revocations
 from shared import clock
-from tests.gateway.gateways import until
+from tests.gateway.gateways import message, until
 
 GRANT = {
     "channel": "telegram",
@@ -164,9 +164,12 @@ async def test_a_revocation_that_another_process_carries_out_is_noticed(
     assert (answer.status_code, answer.json()["state"]) == (201, "revoked")
 
 
-async def test_a_revocation_does_not_wait_behind_what_the_person_wrote(gateway, aurora):
-    from tests.gateway.gateways import message
-
+async def test_a_revocation_does_not_wait_behind_what_the_person_wrote(
+    gateway, aurora, monkeypatch
+):
+    monkeypatch.setattr(revocations, "IN_FORCE_AFTER", 0.3)
+    monkeypatch.setattr(revocations, "_ONCE_MORE_WITHIN", 0.1)
+    monkeypatch.setattr(orders, "IN_FORCE_WITHIN", 5.0)
     _, client = aurora
     account = await gateway.telegram(client)
     gateway.desk.down = True
@@ -176,8 +179,9 @@ async def test_a_revocation_does_not_wait_behind_what_the_person_wrote(gateway, 
         return gateway.house.inbox._handler.hampered
 
     await until(hampered)
-    gateway.desk.down = False
     answer = await client.post("/v1/consents", json=REVOKE)
+    gateway.desk.down = False
+
     assert answer.status_code == 201
 
 

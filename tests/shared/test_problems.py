@@ -33,6 +33,9 @@ def make_app() -> FastAPI:
     @app.post("/stories")
     async def story(story: Story) -> None: ...
 
+    @app.get("/stories")
+    async def stories() -> None: ...
+
     @app.get("/list")
     async def listing(limit: int = Query(le=10)) -> None: ...
 

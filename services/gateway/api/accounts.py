@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from services.gateway import choose, examples
-from services.gateway.credentials import check_credentials, check_settings
+from services.gateway.credentials import check_credentials, check_settings, check_some
 from services.gateway.errors import not_found
 from services.gateway.examples import worked
 from services.gateway.gate import Gate, needs
@@ -151,8 +151,8 @@ async def change_account(
         values["settings"] = check_settings(channel, change.settings)
     told = dict(values)
     if change.credentials is not None:
-        # Only what was given: the dispatcher puts it in place of the old, and checks the whole.
-        # Completed here, a new token would bring the default server with it.
+        # Only what was given: completed here, a new token would bring the default server with it.
+        check_some(channel, change.credentials)
         told["credentials"] = change.credentials
     state = await house.dispatcher.change_account(
         by.brand_id, account_id, AccountChange.model_validate(told)

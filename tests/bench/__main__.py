@@ -1,0 +1,98 @@
+"""Measure, side by side in one run: `python -m tests.bench [names …] [--quick]`."""
+
+import argparse
+import platform
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import consent_check, ingest, revoke, send
+from tests.bench.figures import Figure, Measured, NotReal, as_json
+from tests.bench.machine import ROOT, Machine, a_machine
+
+BENCHMARKS: dict[str, Callable[..., Awaitable[Measured]]] = {
+    "ingest": ingest.measure,
+    "send": send.measure,
+    "consent_check": consent_check.measure,
+    "revoke_ack_p99": revoke.measure,
+}
+BUILD = ROOT / "build"
+
+
+async def run(names: list[str], *, quick: bool) -> int:
+    """Run the benchmarks, print the table and write the files; 1 when one could not be read."""
+    say = Console(stderr=True)
+    figures: list[Figure] = []
+    details: dict[str, Any] = {"quick": quick, "python": platform.python_version()}
+    broken = 0
+    async with a_machine() as machine:
+        for name in names:
+            broken += await _one(name, machine, figures, details, say, quick=quick)
+    Console().print(_table(figures))
+    BUILD.mkdir(exist_ok=True)
+    _write(BUILD / "bench.json", as_json(figures))
+    _write(BUILD / "bench-rounds.json", orjson.dumps(details, option=orjson.OPT_INDENT_2))
+    return 1 if broken else 0
+
+
+async def _one(
+    name: str,
+    machine: Machine,
+    figures: list[Figure],
+    details: dict[str, Any],
+    say: Console,
+    *,
+    quick: bool,
+) -> int:
+    began = time.perf_counter()
+    try:
+        measured = await BENCHMARKS[name](machine, quick=quick)
+    except NotReal as error:
+        say.print(f"[red]{name}: no figure, because {error}[/red]")
+        return 1
+    seconds = time.perf_counter() - began
+    say.print(f"[dim]{name} took {seconds:.0f} s[/dim]")
+    figures.append(measured.figure)
+    details[name] = {"seconds": seconds, **measured.notes, "rounds": list(measured.rounds)}
+    return 0
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table(title="Permesso, side by side in one run")
+    for column in ("", "value", "unit", "baseline", "ratio"):
+        table.add_column(column, justify="left" if column in ("", "unit") else "right")
+    for each in figures:
+        table.add_row(
+            each.name,
+            f"{each.value:,.1f}",
+            each.unit,
+            "" if each.baseline is None else f"{each.baseline:,.1f}",
+            "" if each.ratio is None else f"{each.ratio:.2f}",
+        )
+    return table
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content + b"\n")
+
+
+def main() -> int:
+    """Read the command line and measure."""
+    options = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    options.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHMARKS))
+    options.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    told = options.parse_args()
+    if unknown := [name for name in told.names if name not in BENCHMARKS]:
+        options.error(f"there is no benchmark {', '.join(unknown)}")
+    return uvloop.run(run(told.names or list(BENCHMARKS), quick=told.quick))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

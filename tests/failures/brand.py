@@ -1,0 +1,359 @@
+"""A brand at the public API of a house of processes, and the platform's side of its story."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import asyncpg
+
+from tests.processes import Processes
+
+_BOTS = count(8_100_001)
+_NEVER = 2**63
+AWAY = 0
+"""The status of a call that got no answer at all."""
+ENDS = ("sent", "delivered", "read", "refused", "unknown", "partial", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One call that the platform received."""
+
+    seq: int
+    at_ns: int
+    method: str
+    address: str | None
+    outcome: str
+    digest: str | None
+
+    @property
+    def is_message(self) -> bool:
+        """It put something on a phone."""
+        return self.method.startswith("send") and self.outcome == "taken"
+
+
+@dataclass
+class Brand:
+    """What a test may do: call the API, play people and the platform, read the platform's log."""
+
+    http: aiohttp.ClientSession
+    processes: Processes
+    owner_url: str
+    bot: int
+    key: str = ""
+    id: str = ""
+    account_id: str = ""
+    polls: int = 0
+    """How often totals were read and found to add up."""
+    _read: list[Entry] = field(default_factory=list)
+
+    # The public API
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        **more: Any,
+    ) -> tuple[int, Any]:
+        """Call once; return status and JSON, or `AWAY` where nobody answered."""
+        head = {"authorization": f"Bearer {self.key}", **(headers or {})}
+        url = self.processes.url("gateway") + path
+        try:
+            async with self.http.request(method, url, json=body, headers=head, **more) as answer:
+                known = answer.content_type.endswith("json")
+                return answer.status, await answer.json(content_type=None) if known else None
+        except (aiohttp.ClientError, ConnectionError, TimeoutError):
+            return AWAY, None
+
+    async def call(self, method: str, path: str, *, body: Any = None, **more: Any) -> Any:
+        """Call; anything but a success fails the test."""
+        status, answer = await self.ask(method, path, body=body, **more)
+        assert 200 <= status < 300, f"{method} {path}: {status} {answer}"
+        return answer
+
+    async def insist(
+        self, method: str, path: str, *, body: Any = None, within: float = 60.0
+    ) -> Any:
+        """Call under one Idempotency-Key until it is done, as a careful client does."""
+        headers = {"idempotency-key": uuid4().hex}
+        async with asyncio.timeout(within):
+            while True:
+                status, answer = await self.ask(method, path, body=body, headers=headers)
+                if 200 <= status < 300:
+                    return answer
+                again = status in (AWAY, 409, 429) or status >= 500
+                assert again, f"{method} {path}: {status} {answer}"
+                await asyncio.sleep(0.1)
+
+    def consent(self, address: str, action: str) -> dict[str, Any]:
+        """Return the body of a grant or a revocation."""
+        return {
+            "account_id": self.account_id,
+            "address": address,
+            "purpose": "marketing",
+            "action": action,
+            "evidence": {"source": "test", "wording": "Sì", "language": "it"},
+        }
+
+    async def revoke(self, address: str) -> tuple[int, float]:
+        """Revoke; return CLOCK_MONOTONIC (ns) at the answer, and the seconds that it took."""
+        began = time.monotonic()
+        answer = await self.call("POST", "/v1/consents", body=self.consent(address, "revoke"))
+        assert answer["state"] == "revoked", answer
+        return time.monotonic_ns(), time.monotonic() - began
+
+    async def draft(self, story: dict[str, Any], addresses: Sequence[str] | None = None) -> str:
+        """Make a story and a campaign of it, for everyone or for these."""
+        told = await self.call("POST", "/v1/stories", body=story)
+        audience = {"everyone": True} if addresses is None else {"addresses": list(addresses)}
+        campaign = {
+            "name": "Autunno",
+            "story_id": told["id"],
+            "purpose": "marketing",
+            "account_ids": [self.account_id],
+            "audience": audience,
+        }
+        return str((await self.call("POST", "/v1/campaigns", body=campaign))["id"])
+
+    async def keep_to(self, per_second: float) -> None:
+        """Set the account's pace; it is used as it was read for a second."""
+        settings = {"per_second": per_second}
+        await self.call("PATCH", f"/v1/accounts/{self.account_id}", body={"settings": settings})
+        await asyncio.sleep(1.1)
+
+    async def launch(self, story: dict[str, Any], addresses: Sequence[str] | None = None) -> str:
+        """Make a campaign and launch it, however often that takes."""
+        campaign_id = await self.draft(story, addresses)
+        await self.insist("POST", f"/v1/campaigns/{campaign_id}/launch")
+        return campaign_id
+
+    async def look(self, campaign_id: str) -> dict[str, Any] | None:
+        """Return a campaign, whose totals must add up; None while nobody answers."""
+        status, campaign = await self.ask("GET", f"/v1/campaigns/{campaign_id}")
+        if status == AWAY or status >= 500:
+            return None
+        assert status == 200, campaign
+        add_up(campaign["totals"])
+        self.polls += 1
+        return dict(campaign)
+
+    async def progress(self, campaign_id: str, done: int, *, within: float = 60.0) -> None:
+        """Wait until so many messages have come to an end, or the campaign has."""
+        async with asyncio.timeout(within):
+            while True:
+                campaign = await self.look(campaign_id)
+                if campaign and (
+                    campaign["status"] == "finished" or ended(campaign["totals"]) >= done
+                ):
+                    return
+                await asyncio.sleep(0.05)
+
+    async def finished(self, campaign_id: str, *, within: float = 60.0) -> dict[str, Any]:
+        """Wait for the end; return the totals, which added up at every poll on the way."""
+        last: dict[str, Any] | None = None
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    campaign = await self.look(campaign_id)
+                    if campaign and campaign["status"] == "finished":
+                        return dict(campaign["totals"])
+                    last = campaign or last
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(f"not finished in {within} s: {last}") from None
+
+    async def addresses_of(self, campaign_id: str, status: str) -> list[str]:
+        """Return the addresses of a campaign's messages in this state."""
+        found: list[str] = []
+        cursor = ""
+        while True:
+            more = f"&cursor={cursor}" if cursor else ""
+            page = await self.call(
+                "GET", f"/v1/campaigns/{campaign_id}/messages?status={status}&limit=100{more}"
+            )
+            found += [message["address"] for message in page["items"]]
+            if not (cursor := page["next"] or ""):
+                return found
+
+    async def rows(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        """Look into the database as its owner, where the API has no question for it."""
+        connection = await asyncpg.connect(self.owner_url)
+        try:
+            return list(await connection.fetch(statement, *values))
+        finally:
+            await connection.close()
+
+    async def attempts(self, outcome: str) -> int:
+        """Count this account's attempts that ended so."""
+        found = await self.rows(
+            "SELECT count(*) FROM dispatcher.attempt"
+            " WHERE account_id = $1::text::uuid AND outcome = $2",
+            self.account_id,
+            outcome,
+        )
+        return int(found[0][0])
+
+    async def order_of(self, campaign_id: str) -> list[str]:
+        """Return a campaign's addresses in the order in which it goes through them."""
+        found = await self.rows(
+            "SELECT address FROM dispatcher.message"
+            " WHERE campaign_id = $1::text::uuid ORDER BY due_at, id",
+            campaign_id,
+        )
+        return [row["address"] for row in found]
+
+    # The platform's side
+
+    async def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the sandbox's control side, about our bot where it takes one."""
+        if body is not None:
+            whose = {} if path == "gate" else {"account": self.bot}
+            body = {"channel": "telegram", **whose, **body}
+        url = f"{self.processes.url('sandbox')}/control/{path}"
+        async with self.http.request(method, url, json=body) as answer:
+            assert answer.status < 300, f"{path}: {answer.status} {await answer.text()}"
+            return await answer.json() if answer.status != 204 else None
+
+    async def people(self, number: int) -> list[str]:
+        """Make people on the platform who agreed before this test began."""
+        made = await self.control("POST", "people", {"count": number, "language": "it"})
+        addresses = [person["address"] for person in made["people"]]
+        await self._agreed(addresses)
+        return addresses
+
+    async def _agreed(self, addresses: list[str]) -> None:
+        """Write grants into the registry as it would: thousands, where its API takes one each."""
+        connection = await asyncpg.connect(self.owner_url)
+        try:
+            await connection.execute("SELECT set_config('app.brand', $1, false)", self.id)
+            await connection.execute(_AGREED, self.id, self.account_id, addresses)
+        finally:
+            await connection.close()
+
+    async def say(self, address: str, text: str) -> None:
+        """Let a person write."""
+        await self.control("POST", "say", {"address": address, "text": text})
+
+    async def log(self) -> list[Entry]:
+        """Return every call for our bot, in the order in which they ended."""
+        while True:
+            since = self._read[-1].seq if self._read else 0
+            page = await self.control("GET", f"log?since={since}&limit=100000")
+            self._read += [
+                Entry(i["seq"], i["at_ns"], i["method"], i["address"], i["outcome"], i["digest"])
+                for i in page["items"]
+                if i["account"] == str(self.bot)
+            ]
+            if page["next"] is None:
+                return self._read
+
+    async def taken(self) -> Counter[tuple[str, str]]:
+        """Return how often each (address, method) was taken by the platform."""
+        return Counter((e.address or "", e.method) for e in await self.log() if e.is_message)
+
+
+def add_up(totals: dict[str, Any]) -> None:
+    """Each message is in one state: the states add up to what was accepted."""
+    states = sum(v for k, v in totals.items() if k not in ("accepted", "withheld"))
+    assert states + sum(totals["withheld"].values()) == totals["accepted"], totals
+
+
+def at_most_once(taken: Counter[tuple[str, str]]) -> None:
+    """No part of a story came to anybody twice, says the platform."""
+    assert taken, "the platform took nothing at all"
+    twice = {key: times for key, times in taken.items() if times > 1}
+    assert not twice, twice
+
+
+def late_sends(log: Sequence[Entry], acknowledged: Mapping[str, int]) -> list[Entry]:
+    """Return the messages whose first byte came after their person's no was acknowledged."""
+    return [
+        entry
+        for entry in log
+        if entry.is_message and entry.at_ns > acknowledged.get(entry.address or "", _NEVER)
+    ]
+
+
+def ended(totals: dict[str, Any]) -> int:
+    """Return how many messages have come to an end."""
+    return sum(totals[name] for name in ENDS) + sum(totals["withheld"].values())
+
+
+_AGREED = """
+WITH person AS (
+    INSERT INTO consent.person (brand_id, id, language)
+    SELECT $1::text::uuid, gen_random_uuid(), 'it' FROM unnest($3::text[]) RETURNING id),
+named AS (
+    SELECT p.id, a.address FROM (SELECT id, row_number() OVER () AS n FROM person) p
+    JOIN unnest($3::text[]) WITH ORDINALITY AS a(address, n) USING (n)),
+identity AS (
+    INSERT INTO consent.identity (brand_id, channel, address, person_id)
+    SELECT $1::text::uuid, 'telegram', address, id FROM named),
+address AS (
+    INSERT INTO consent.address (brand_id, account_id, address, person_id)
+    SELECT $1::text::uuid, $2::text::uuid, address, id FROM named),
+event AS (
+    INSERT INTO consent.event (brand_id, id, action, account_id, channel, address, person_id,
+        purpose, scope, held_scope, purposes, sealed, recorded_at, outcome)
+    SELECT $1::text::uuid, gen_random_uuid(), 'grant', $2::text::uuid, 'telegram', address, id,
+        'marketing', 'purpose', 'purpose', '{marketing}', '', now(), 'granted'
+    FROM named RETURNING id, seq, address, person_id)
+INSERT INTO consent.state (brand_id, account_id, purpose, address, status, event_id, seq, since,
+    person_id)
+SELECT $1::text::uuid, $2::text::uuid, 'marketing', address, 'granted', id, seq, now(), person_id
+FROM event
+"""
+
+
+@asynccontextmanager
+async def a_brand(
+    processes: Processes, owner_url: str, *, per_second: float = 2_000
+) -> AsyncIterator[Brand]:
+    """Make a brand with a connected bot, both at no less than `per_second`."""
+    bot = next(_BOTS)
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=200),
+        timeout=aiohttp.ClientTimeout(total=20),
+        trust_env=False,
+    ) as http:
+        brand = Brand(http, processes, owner_url, bot, key=processes.operator_key)
+        made = await brand.call("POST", "/v1/brands", body=_BRAND)
+        brand.id, brand.key = made["id"], made["api_key"]
+        credentials = {
+            "token": f"{bot}:AAE-of_a_test",
+            "api_base": f"{processes.url('sandbox')}/telegram",
+        }
+        account = {
+            "channel": "telegram",
+            "name": "Aurora",
+            "credentials": credentials,
+            "settings": {"per_second": per_second},
+        }
+        brand.account_id = (await brand.call("POST", "/v1/accounts", body=account))["id"]
+        await brand.call("POST", f"/v1/accounts/{brand.account_id}/connect")
+        limits = {"per_second": 0, "chat_per_second": 0, "group_per_minute": 0}
+        await brand.control("POST", "limits", limits)
+        try:
+            yield brand
+        finally:
+            await brand.control("DELETE", "faults")
+            await brand.control("POST", "gate", {"hold": False})
+
+
+_BRAND = {
+    "name": "Aurora",
+    "country": "IT",
+    "languages": ["it", "en"],
+    "timezone": "Europe/Rome",
+}
+STORY = {"title": "Autunno", "language": "it", "frames": [{"text": "Ciao"}]}

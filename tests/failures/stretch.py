@@ -1,0 +1,51 @@
+"""How much slower this machine runs now than it would alone: figures of time mean little without.
+
+A test that asks for half a second asks it of a machine whose processors are free.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+_BURN = 0.02
+"""Seconds of work in one sample."""
+_EVERY = 0.5
+
+
+class Stretch:
+    """Wall time over processor time of samples of work; 1 where nobody else wants to run."""
+
+    def __init__(self) -> None:
+        """Begin without a sample."""
+        self._wall = self._used = 0.0
+
+    @property
+    def factor(self) -> float:
+        """How many times longer than alone; 1 at least."""
+        return max(1.0, self._wall / self._used) if self._used else 1.0
+
+    def sample(self) -> None:
+        """Work a little and see how long it took."""
+        wall, used = time.monotonic(), time.thread_time()
+        while time.thread_time() - used < _BURN:
+            pass
+        self._wall += time.monotonic() - wall
+        self._used += time.thread_time() - used
+
+
+@asynccontextmanager
+async def measured() -> AsyncIterator[Stretch]:
+    """Measure for as long as the block lasts."""
+    stretch = Stretch()
+
+    async def sample_now_and_then() -> None:
+        while True:
+            await asyncio.to_thread(stretch.sample)
+            await asyncio.sleep(_EVERY)
+
+    sampling = asyncio.create_task(sample_now_and_then())
+    try:
+        yield stretch
+    finally:
+        sampling.cancel()

@@ -1,0 +1,56 @@
+"""The dispatcher freezes in the middle of everything; what wakes up too late is not sent."""
+
+import asyncio
+import random
+
+from tests.failures.brand import STORY, at_most_once, late_sends
+
+GAP = "dispatcher.before_write=sleep(0..300)"
+FREEZES = (1.0, 3.0, 6.2, 8.0)
+"""Seconds: shorter and longer than a permission (5) and a lease (6)."""
+IN_FORCE_WITHIN = 6.5
+
+
+async def test_what_wakes_up_too_late_is_asked_for_again(processes, brand, tell):
+    seed = random.randrange(10**6)
+    chance = random.Random(seed)
+    await processes.restart("dispatcher", failpoints=GAP)
+    people = await brand.people(3_000)
+    chance.shuffle(people)
+    freezes = list(FREEZES)
+    chance.shuffle(freezes)
+    campaign = await brand.launch(STORY)
+    acknowledged, waits, over = {}, [], asyncio.Event()
+
+    async def revoke_until_it_is_over():
+        while not over.is_set():
+            address = people.pop()
+            acknowledged[address], seconds = await brand.revoke(address)
+            waits.append(seconds)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(6):
+            group.create_task(revoke_until_it_is_over())
+        for number, seconds in enumerate(freezes):
+            await brand.progress(campaign, 200 + number * 600)
+            processes.freeze("dispatcher")
+            await asyncio.sleep(seconds)
+            processes.thaw("dispatcher")
+        over.set()
+    totals = await brand.finished(campaign)
+    too_late = await brand.attempts("too_late")
+    late = late_sends(await brand.log(), acknowledged)
+    tell(
+        f"seed {seed}: frozen for {freezes}; {len(waits)} revocations, {len(late)} late, the "
+        f"slowest {max(waits):.2f} s; {too_late} attempts woke up too late; {totals}"
+    )
+
+    assert late == []
+    assert max(waits) <= IN_FORCE_WITHIN
+    assert too_late > 0
+    at_most_once(await brand.taken())
+    # Nothing was called unknown, and who did not say no has got it.
+    reached = {address for address, _ in await brand.taken()}
+    assert set(people) <= reached
+    assert totals["unknown"] == 0
+    assert totals["sent"] == len(reached)
