@@ -60,7 +60,7 @@ class Processes:
         return self._layout.url(name)
 
     def start(self, name: str, *, failpoints: str = "", mutant: str = "") -> None:
-        """Start a process; `failpoints`, and what the module `mutant` breaks, are for it alone."""
+        """Start a process; `failpoints`, and the fault `mutant`, are for it alone."""
         environment = {
             **self._layout.environment(name, self._roles),
             "GATEWAY_RATE_PER_SECOND": "1000000",
@@ -73,7 +73,7 @@ class Processes:
             "folder": str(self.folder),
             "log": str(self.folder / f"{name}.log"),
             "failpoints": failpoints,
-            "mutant": mutant,
+            "mutant": mutant or os.environ.get("PERMESSO_TEST_MUTANT", ""),
         }
         assert self._nursery.stdin is not None
         self._nursery.stdin.write(json.dumps(order) + "\n")

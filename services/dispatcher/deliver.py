@@ -35,6 +35,8 @@ CLAIM_SECONDS = 0.25
 """How much of the lane's pace one claim may hold; the protocol allows a second."""
 CLAIM_AT_MOST = 500
 """Also what one question to consent may hold."""
+MANAGED_AT_LEAST = 16.0
+"""Messages per second that a lane is taken to manage, however slow it was."""
 INTEND_AT_MOST = 32
 IDLE = 1.0
 """Seconds between two looks when nothing wakes the lane."""
@@ -60,6 +62,8 @@ class DeliveryRunner:
         self._told: float | None = None
         """The pace that the account's settings asked for when the pacer was made."""
         self._turn = 0
+        self._managed = float(CLAIM_AT_MOST)
+        """Messages per second that this lane began in its last round."""
 
     async def run(self, *, stop: asyncio.Event, wake: asyncio.Event) -> None:
         """Deliver until `stop`, until the lease ends, or until nothing has come for a while."""
@@ -111,17 +115,24 @@ class DeliveryRunner:
             return 0.25
         await failpoints.reach("dispatcher.after_ask")
         deadline = asked_at + TTL
-        await self._send_all(flights, account, granted, deadline, stop)
+        begun = await self._send_all(flights, account, granted, deadline, stop)
+        if begun < len(granted) or clock.ticks() - asked_at > CLAIM_SECONDS:
+            self._managed = max(MANAGED_AT_LEAST, begun / (clock.ticks() - asked_at))
+        else:
+            self._managed = min(2 * self._managed, float(CLAIM_AT_MOST))
         return 0
 
     async def _claim(self, account: OpenAccount) -> tuple[list[Claimed], list[UUID], float]:
         """Claim a little of the pace: single messages first, campaigns in turn.
 
-        A reply waits for the claim before its own, so that is small.
+        A reply waits for the claim before its own, so that is small. It is smaller still where
+        lanes share a window or a slow machine: what is claimed and not begun before its deadline
+        has to go back, and going back makes the machine slower.
         """
         lane = self._lane
         pacer = self._pacer_of(account)
-        left = max(1, min(CLAIM_AT_MOST, int(pacer.per_second * CLAIM_SECONDS)))
+        pace = min(pacer.per_second, self._managed)
+        left = max(1, min(CLAIM_AT_MOST, int(pace * CLAIM_SECONDS)))
         batch: list[Claimed] = []
         async with self._relaxed() as connection:
             if (paused := await lanes.paused_for(connection, lane_id=lane.id)) > 0:
@@ -182,18 +193,22 @@ class DeliveryRunner:
         granted: list[tuple[Claimed, str | None]],
         deadline: float,
         stop: asyncio.Event,
-    ) -> None:
-        """Intend and start what was granted, in small groups as the pace and the window allow."""
+    ) -> int:
+        """Intend and start what was granted, in small groups as the pace and the window allow.
+
+        Returns how many were begun; the others went back into the queue.
+        """
         ready = await self._hold_back_the_hurried(account, granted)
         # One partition per statement: a group never crosses a day.
         ready.sort(key=lambda pair: pair[0].day)
+        begun = 0
         while ready:
             start_before = min(deadline, self._lease())
             now = clock.ticks()
             silent = self._sending.silent_until > now
             if stop.is_set() or silent or now > start_before - MARGIN:
                 await self._release([(message, 0.0) for message, _ in ready])
-                return
+                return begun
             tokens = await self._tokens(account, len(ready), start_before)
             if not tokens:
                 continue
@@ -206,6 +221,8 @@ class DeliveryRunner:
             pacer.give_back(slots - len(group))
             start_before = min(deadline, self._lease())
             await self._sending.begin(flights, account, group, start_before)
+            begun += len(group)
+        return begun
 
     async def _tokens(self, account: OpenAccount, wanted: int, start_before: float) -> int:
         """Take tokens of the pace; wait for the first one, but not past the deadline."""

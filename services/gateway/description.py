@@ -108,7 +108,8 @@ def _finished(schema: dict[str, Any], routes: Iterable[APIRoute]) -> dict[str, A
             for status, response in operation["responses"].items():
                 if not status.startswith(("4", "5")):
                     continue
-                content = {"schema": problem, "example": _problem(int(status))}
+                example = _problem(int(status), operation.get("x-scope"))
+                content = {"schema": problem, "example": example}
                 response["content"] = {MEDIA_TYPE: content}
     return deepcopy(schema)
 
@@ -148,8 +149,10 @@ _TITLES: Final = {
 }
 
 
-def _problem(status: int) -> dict[str, Any]:
+def _problem(status: int, scope: str | None) -> dict[str, Any]:
     code, detail = _DETAILS.get(status, ("error", "Something is wrong."))
+    if status == 403 and scope:
+        detail = f"The key lacks the scope {scope}."
     body: dict[str, Any] = {
         "type": f"urn:permesso:problem:{code}",
         "title": _TITLES.get(status, "Error"),
@@ -158,5 +161,5 @@ def _problem(status: int) -> dict[str, Any]:
         "detail": detail,
     }
     if status == 422:
-        body["errors"] = [{"pointer": "/title", "message": "Field required"}]
+        body["errors"] = [{"pointer": "/title", "message": "This field is required."}]
     return body

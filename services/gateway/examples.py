@@ -77,15 +77,15 @@ ACCOUNT: Final[Json] = {
     "settings": {},
     "status": "new",
     "status_reason": None,
-    "platform_id": None,
+    "platform_id": "1234567890",
     "platform_name": None,
     "webhook_url": f"https://messages.example.com/webhooks/telegram/{ACCOUNT_ID}",
     "created_at": AT,
+    "generated": None,
 }
 CONNECTED: Final = {
     **ACCOUNT,
     "status": "connected",
-    "platform_id": "1234567890",
     "platform_name": "aurora_bot",
 }
 
@@ -234,7 +234,7 @@ QUEUED: Final = {
     "attempts": [],
 }
 
-CONSENT_IN: Final = {
+CONSENT_IN: Final[Json] = {
     "channel": "telegram",
     "address": "123456789",
     "purpose": "marketing",
@@ -319,7 +319,17 @@ HISTORY_ENTRY: Final = {
     "purpose": "marketing",
     "scope": "purpose",
     "recorded_at": AT,
-    "evidence": {"source": "web_form", "wording_version": "2026-11", "language": "it", "at": AT},
+    "evidence": {
+        **CONSENT_IN["evidence"],
+        "url": None,
+        "ip": None,
+        "user_agent": None,
+        "payload": None,
+        "platform_id": None,
+        "inbox_id": None,
+        "rule": None,
+        "text": None,
+    },
 }
 
 ENDPOINT_IN: Final = {

@@ -11,7 +11,6 @@ import random
 import signal
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -24,6 +23,7 @@ import services.gateway.app
 from channels.registry import CHANNELS
 from services.local.processes import ending_with_us
 from shared import failpoints
+from tests.failures.mutants import MUTANTS
 
 _EXITS: dict[int, Path] = {}
 
@@ -73,7 +73,7 @@ def _live(order: dict[str, Any], arrange: Callable[[], None]) -> NoReturn:
         failpoints.ACTIVE.update(failpoints.parse(order["failpoints"]))
         random.seed()
         if order["mutant"]:
-            import_module(order["mutant"]).mutate()
+            MUTANTS[order["mutant"]]()
         sys.argv = order["argv"]
         sandbox.__main__.main() if order["name"] == "sandbox" else services.__main__.main()
         code = 0

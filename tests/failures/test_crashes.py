@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests.failures.brand import STORY, at_most_once
 
+pytestmark = pytest.mark.timeout(240)
 WINDOW = 96
 """What may be in flight: the dispatcher's own setting."""
 SINGLES, ALBUMS = 120, 60

@@ -3,12 +3,18 @@
 import asyncio
 import random
 
-from tests.failures.brand import STORY, at_most_once, late_sends
+import pytest
 
+from tests.failures.brand import STORY, at_most_once, late_sends
+from tests.failures.stretch import measured
+
+pytestmark = pytest.mark.timeout(240)
 GAP = "dispatcher.before_write=sleep(0..300)"
 FREEZES = (1.0, 3.0, 6.2, 8.0)
 """Seconds: shorter and longer than a permission (5) and a lease (6)."""
-IN_FORCE_WITHIN = 6.5
+IN_FORCE_AFTER = 6.0
+"""Seconds after which a revocation is in force whatever the dispatcher does; then comes the answer:
+half a second, where the machine is free."""
 
 
 async def test_what_wakes_up_too_late_is_asked_for_again(processes, brand, tell):
@@ -28,7 +34,7 @@ async def test_what_wakes_up_too_late_is_asked_for_again(processes, brand, tell)
             acknowledged[address], seconds = await brand.revoke(address)
             waits.append(seconds)
 
-    async with asyncio.TaskGroup() as group:
+    async with measured() as stretch, asyncio.TaskGroup() as group:
         for _ in range(6):
             group.create_task(revoke_until_it_is_over())
         for number, seconds in enumerate(freezes):
@@ -42,11 +48,12 @@ async def test_what_wakes_up_too_late_is_asked_for_again(processes, brand, tell)
     late = late_sends(await brand.log(), acknowledged)
     tell(
         f"seed {seed}: frozen for {freezes}; {len(waits)} revocations, {len(late)} late, the "
-        f"slowest {max(waits):.2f} s; {too_late} attempts woke up too late; {totals}"
+        f"slowest {max(waits):.2f} s (machine ×{stretch.factor:.1f}); {too_late} attempts woke up "
+        f"too late; {totals}"
     )
 
     assert late == []
-    assert max(waits) <= IN_FORCE_WITHIN
+    assert max(waits) <= IN_FORCE_AFTER + 0.5 * stretch.factor
     assert too_late > 0
     at_most_once(await brand.taken())
     # Nothing was called unknown, and who did not say no has got it.

@@ -6,12 +6,16 @@ import time
 import pytest
 
 from tests.failures.brand import STORY, at_most_once, late_sends
+from tests.failures.stretch import measured
 
 TTL = 5.0
 PACE = 60
 """Messages a second: slow enough for an outage to find most of them waiting."""
 PEOPLE = 600
+pytestmark = pytest.mark.timeout(240)
 AWAY = 7.0
+IN_FORCE_AFTER = 6.0
+"""Seconds; the rest of an answer is half a second, where the machine is free."""
 
 
 @pytest.mark.parametrize("how", ["killed", "frozen"])
@@ -51,16 +55,20 @@ async def test_a_dead_dispatcher_delays_an_answer_by_six_seconds(processes, bran
     campaign = await brand.launch(STORY)
     await brand.progress(campaign, 100)
     await processes.kill("dispatcher")
-    silent = people[::30]
-    answers = await asyncio.gather(*(brand.revoke(address) for address in silent))
+    silent = people[::100]
+    async with measured() as stretch:
+        answers = await asyncio.gather(*(brand.revoke(address) for address in silent))
     acknowledged = dict(zip(silent, (at for at, _ in answers), strict=True))
     waits = [seconds for _, seconds in answers]
     processes.start("dispatcher")
     await processes.ready("dispatcher")
     totals = await brand.finished(campaign)
-    tell(f"answered after {min(waits):.2f}–{max(waits):.2f} s; {totals}")
+    tell(
+        f"answered after {min(waits):.2f}–{max(waits):.2f} s (machine ×{stretch.factor:.1f}); "
+        f"{totals}"
+    )
 
-    assert max(waits) <= 6.5
+    assert max(waits) <= IN_FORCE_AFTER + 0.5 * stretch.factor
     assert late_sends(await brand.log(), acknowledged) == []
     at_most_once(await brand.taken())
     ends = totals["sent"] + totals["unknown"] + totals["cancelled"]
@@ -98,11 +106,10 @@ async def test_postgresql_dies_under_a_campaign_and_webhooks(durable, brand, tel
 
 async def told_to_the_brand(brand):
     """Return the texts of all events of messages received."""
-    texts, cursor = [], ""
+    texts, more = [], ""
     while True:
-        page = await brand.insist(
-            "GET", f"/v1/events?type=message.received&limit=100&cursor={cursor}".rstrip("=")
-        )
+        page = await brand.insist("GET", f"/v1/events?type=message.received&limit=100{more}")
         texts += [event["data"]["text"] for event in page["items"]]
-        if not (cursor := page["next"] or ""):
+        if page["next"] is None:
             return texts
+        more = f"&cursor={page['next']}"

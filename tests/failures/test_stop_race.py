@@ -143,7 +143,7 @@ async def test_nothing_starts_after_an_acknowledged_no(processes, brand, tell, p
 
 async def test_the_checker_sees_a_house_that_does_not_wait(processes, brand, tell):
     """A dispatcher whose halt does not wait; the gap is wider, so that a short race shows it."""
-    await processes.restart("dispatcher", failpoints=WIDE_GAP, mutant="tests.failures.mutant")
+    await processes.restart("dispatcher", failpoints=WIDE_GAP, mutant="halt_does_not_wait")
     race, _, _ = await raced(brand, people=500, revocations=200)
     late = late_sends(await brand.log(), race.acknowledged)
     tell(f"{race}: {len(late)} late sends in {len(race.waits)} revocations")

@@ -1,0 +1,78 @@
+"""Faults planted into a house of processes, each of which a checker has to notice.
+
+One of them has its own test. The others are for seeing a checker turn red:
+`PERMESSO_TEST_MUTANT=takeover_sends_again pytest tests/failures/test_crashes.py` must fail.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import services.dispatcher.sending
+from services.dispatcher import halt
+from services.dispatcher.deliver import DeliveryRunner
+from services.dispatcher.queries import messages
+from services.gateway.intake import Intake
+from shared.clients.base import ServiceUnavailable
+
+
+def halt_does_not_wait() -> None:
+    """A revocation is acknowledged while a message is in flight."""
+
+    async def _do_not_wait(*_: Any) -> bool:
+        return True
+
+    halt._wait = _do_not_wait  # type: ignore[assignment]
+
+
+def takeover_sends_again() -> None:
+    """What was in flight when its owner died is queued again."""
+    recover = messages.recover
+
+    async def _send_again(connection: Any, **more: Any) -> Any:
+        return await recover(connection, **{**more, "send_again": True})
+
+    messages.recover = _send_again
+
+
+def no_answer_is_a_yes() -> None:
+    """While consent is away, everybody is written to."""
+    ask = DeliveryRunner._ask
+
+    async def _ask(runner: Any, batch: Any) -> Any:
+        try:
+            return await ask(runner, batch)
+        except ServiceUnavailable:
+            return [(message, None) for message in batch]
+
+    DeliveryRunner._ask = _ask  # type: ignore[method-assign]
+
+
+def deadlines_are_forgotten() -> None:
+    """A send begins however late it is."""
+    delivery = services.dispatcher.sending.Delivery
+
+    def _without_deadline(**facts: Any) -> Any:
+        return delivery(**{**facts, "start_before": float("inf")})
+
+    services.dispatcher.sending.Delivery = _without_deadline  # type: ignore[assignment,misc]
+
+
+def answered_before_the_commit() -> None:
+    """A webhook is answered when it has been read."""
+
+    async def _store(intake: Any, arrival: Any) -> None:
+        intake.enqueue(arrival).add_done_callback(lambda future: future.exception())
+
+    Intake.store = _store  # type: ignore[method-assign]
+
+
+MUTANTS: dict[str, Callable[[], None]] = {
+    mutant.__name__: mutant
+    for mutant in (
+        halt_does_not_wait,
+        takeover_sends_again,
+        no_answer_is_a_yes,
+        deadlines_are_forgotten,
+        answered_before_the_commit,
+    )
+}
