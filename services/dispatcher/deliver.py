@@ -35,8 +35,9 @@ CLAIM_SECONDS = 0.25
 """How much of the lane's pace one claim may hold; the protocol allows a second."""
 CLAIM_AT_MOST = 500
 """Also what one question to consent may hold."""
-MANAGED_AT_LEAST = 16.0
-"""Messages per second that a lane is taken to manage, however slow it was."""
+MANAGED_AT_LEAST = 32.0
+"""Messages per second that a lane is taken to manage, however slow it was: a claim and a question
+for each of fewer would cost more than they."""
 INTEND_AT_MOST = 32
 IDLE = 1.0
 """Seconds between two looks when nothing wakes the lane."""
@@ -116,11 +117,15 @@ class DeliveryRunner:
         await failpoints.reach("dispatcher.after_ask")
         deadline = asked_at + TTL
         begun = await self._send_all(flights, account, granted, deadline, stop)
-        if begun < len(granted) or clock.ticks() - asked_at > CLAIM_SECONDS:
-            self._managed = max(MANAGED_AT_LEAST, begun / (clock.ticks() - asked_at))
+        self._learn(begun, clock.ticks() - asked_at)
+        return 0
+
+    def _learn(self, begun: int, seconds: float) -> None:
+        """Remember how many messages per second this lane manages to begin."""
+        if seconds > CLAIM_SECONDS:
+            self._managed = max(MANAGED_AT_LEAST, begun / seconds)
         else:
             self._managed = min(2 * self._managed, float(CLAIM_AT_MOST))
-        return 0
 
     async def _claim(self, account: OpenAccount) -> tuple[list[Claimed], list[UUID], float]:
         """Claim a little of the pace: single messages first, campaigns in turn.
@@ -131,8 +136,8 @@ class DeliveryRunner:
         """
         lane = self._lane
         pacer = self._pacer_of(account)
-        pace = min(pacer.per_second, self._managed)
-        left = max(1, min(CLAIM_AT_MOST, int(pace * CLAIM_SECONDS)))
+        pace = min(pacer.per_second * CLAIM_SECONDS, self._managed)
+        left = max(1, min(CLAIM_AT_MOST, int(pace)))
         batch: list[Claimed] = []
         async with self._relaxed() as connection:
             if (paused := await lanes.paused_for(connection, lane_id=lane.id)) > 0:

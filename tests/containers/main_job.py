@@ -17,6 +17,7 @@ PLATFORM = "http://sandbox:8090/telegram"
 PICTURES = Path(__file__).resolve().parents[2] / "sandbox" / "demo_story"
 TEXTS = ("Il primo freddo, la prima tazza.", "Nocciola, cacao, arancia.", "Solo in autunno.")
 ENDS = ("finished", "cancelled")
+PATIENCE = 45.0
 
 
 @dataclass
@@ -31,11 +32,19 @@ class Brand:
     """Every answer about totals, for adding up."""
 
     def call(self, method: str, path: str, **arguments: Any) -> Any:
-        """Call the public API, and return what it answers."""
+        """Call the public API, and return what it answers.
+
+        A machine that is busy with all of this may ask for patience, as it would any client.
+        """
         headers = {"authorization": f"Bearer {self.key}"}
         if method == "POST":
             headers["idempotency-key"] = str(uuid4())
-        answer = self.gateway.request(method, path, headers=headers, **arguments)
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            answer = self.gateway.request(method, path, headers=headers, **arguments)
+            if answer.status_code != 503 or time.monotonic() > deadline:
+                break
+            time.sleep(float(answer.headers.get("retry-after", "1")))
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
 

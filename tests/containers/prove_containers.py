@@ -12,7 +12,7 @@ from tests.containers.main_job import Brand, sums, until
 from tests.containers.stack import SERVICES, Stack, a_stack, client
 
 OURS = ("consent", "dispatcher", "gateway", "sandbox")
-PEOPLE = 200
+PEOPLE = 150
 STOPS = ("STOP", "basta, grazie", "Unsubscribe!")
 # Who may open a connection to whom, beside oneself.
 REACHES = {

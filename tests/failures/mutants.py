@@ -10,7 +10,7 @@ from typing import Any
 import services.dispatcher.sending
 from services.dispatcher import halt
 from services.dispatcher.deliver import DeliveryRunner
-from services.dispatcher.queries import messages
+from services.dispatcher.queries import takeovers
 from services.gateway.intake import Intake
 from shared.clients.base import ServiceUnavailable
 
@@ -26,12 +26,12 @@ def halt_does_not_wait() -> None:
 
 def takeover_sends_again() -> None:
     """What was in flight when its owner died is queued again."""
-    recover = messages.recover
+    recover = takeovers.recover
 
     async def _send_again(connection: Any, **more: Any) -> Any:
         return await recover(connection, **{**more, "send_again": True})
 
-    messages.recover = _send_again
+    takeovers.recover = _send_again
 
 
 def no_answer_is_a_yes() -> None:

@@ -8,6 +8,7 @@ import io
 import json
 from typing import Any
 
+import httpx
 import jsonschema_rs
 import pytest
 import schemathesis
@@ -20,19 +21,19 @@ from tests.house import OPERATOR_KEY, House, a_house
 from tests.postgres import Urls
 
 NOWHERE = "postgresql://nobody:x@127.0.0.1:1/none"
-FIRST_DAY = """
-create_brand list_brands create_key list_keys list_channels
-create_account list_accounts get_account connect_account change_account
-upload_media get_media get_media_content
-create_story list_stories get_story list_renderings change_story
-create_consent check_consents find_people get_person change_person list_history
-create_callback list_callbacks get_callback rotate_callback_secret
-create_message get_message
-create_campaign list_campaigns get_campaign preflight_campaign
-launch_campaign pause_campaign resume_campaign list_campaign_messages cancel_campaign
-list_events redeliver_callback replay_event list_callback_attempts
-change_callback delete_callback delete_story delete_account revoke_key
-""".split()
+FIRST_DAY = (
+    "create_brand list_brands create_key list_keys list_channels "
+    "create_account list_accounts get_account connect_account change_account "
+    "upload_media get_media get_media_content "
+    "create_story list_stories get_story list_renderings change_story "
+    "create_consent check_consents find_people get_person change_person list_history "
+    "create_callback list_callbacks get_callback rotate_callback_secret "
+    "create_message get_message "
+    "create_campaign list_campaigns get_campaign preflight_campaign "
+    "launch_campaign pause_campaign resume_campaign list_campaign_messages cancel_campaign "
+    "list_events redeliver_callback replay_event list_callback_attempts "
+    "change_callback delete_callback delete_story delete_account revoke_key "
+)
 """Every operation but the stream, which has no end, in the order in which one may call them."""
 
 
@@ -96,27 +97,34 @@ class _Reader:
         self.key = ""
 
     async def does(self, path: str, method: str, operation: dict[str, Any]) -> None:
-        """Make one call of the page; its answer has the example's status and the example's shape."""
+        """Make one call of the page; the answer has the status and the shape of the example."""
         wanted = next(status for status in operation["responses"] if status < "3")
         by_operator = "operator_key" in operation["security"][0]
-        answer = await self.house.api.request(
-            method,
-            self._mine(path.format_map(_IDS)),
-            params=_QUESTIONS.get(operation["operationId"]),
-            headers={"authorization": f"Bearer {OPERATOR_KEY if by_operator else self.key}"},
-            **self._body(operation),
-        )
-        said = f"{operation['operationId']}: {answer.status_code} {answer.text}"
-        assert answer.status_code == int(wanted), said
         content = operation["responses"][wanted].get("content", {})
         example = content.get("application/json", {}).get("example")
+        answer: httpx.Response
+
+        async def called() -> bool:
+            nonlocal answer
+            answer = await self.house.api.request(
+                method,
+                self._mine(path.format_map(_IDS)),
+                params=_QUESTIONS.get(operation["operationId"]),
+                headers={"authorization": f"Bearer {OPERATOR_KEY if by_operator else self.key}"},
+                **self._body(operation),
+            )
+            said = f"{operation['operationId']}: {answer.status_code} {answer.text}"
+            assert answer.status_code == int(wanted), said
+            # What happens by itself is listed a moment after it was asked for.
+            return example is None or "items" not in example or bool(answer.json()["items"])
+
+        await self.house.until(called)
         if example is not None:
             self._compare(operation["operationId"], answer.json(), example)
 
     def _compare(self, name: str, told: Any, example: Any) -> None:
         assert set(told) == set(example), name
         if "items" in told:
-            assert told["items"], f"{name}: nothing to show"
             assert set(told["items"][0]) == set(example["items"][0]), name
             told, example = told["items"][0], example["items"][0]
         if "id" in told and not name.startswith("list_"):
@@ -166,15 +174,10 @@ async def test_every_example_works_as_it_is_written(urls, schema):
     named = {
         operation["operationId"]: (*rest, operation) for *rest, operation in operations(schema)
     }
-    assert set(FIRST_DAY) == set(named) - {"stream_events"}
+    assert set(FIRST_DAY.split()) == set(named) - {"stream_events"}
     async with a_house(urls) as house, house.telegram.holding():
         reader = _Reader(house)
-        for name in FIRST_DAY:
-            if name == "list_events":
-                await house.until(lambda: _has_events(house, reader.key))
+        for name in FIRST_DAY.split():
             await reader.does(*named[name])
-
-
-async def _has_events(house: House, key: str) -> bool:
-    headers = {"authorization": f"Bearer {key}"}
-    return bool((await house.call("GET", "/v1/events", headers=headers))["items"])
+            if name == "connect_account":
+                house.telegram.make_people("1234567890", address="123456789")
