@@ -10,8 +10,8 @@ import orjson
 import structlog
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 
-from channels.base.channel import Channel
-from channels.base.outcomes import AccountBroken, Refused, SendError
+from channels.base.channel import Channel, Connected, Sender
+from channels.base.outcomes import AccountBroken, Refused, SendError, Throttled
 from services.dispatcher import events
 from services.dispatcher.accounts import NoSuchAccount, sealing_context, status_event
 from services.dispatcher.desk import Desk
@@ -26,6 +26,8 @@ log = structlog.get_logger()
 
 CONNECT_WITHIN = 25.0
 """Seconds that a platform may take to accept an account."""
+_LONGEST_PAUSE = 5.0
+"""Seconds that a platform may ask us to wait before it looks at an account again."""
 _CANCEL_AT_ONCE = 5_000
 
 
@@ -109,7 +111,7 @@ async def connect(desk: Desk, brand_id: UUID, account_id: UUID, wanted: ConnectI
     try:
         opened = await desk.accounts.sender(brand_id, account_id, fresh=True)
         async with asyncio.timeout(CONNECT_WITHIN):
-            known = await opened.sender.connect(wanted.webhook_url, wanted.secret)
+            known = await _connected(opened.sender, wanted)
     except NoSuchAccount as error:
         raise no_such_account() from error
     except (AccountBroken, Refused) as error:
@@ -143,6 +145,18 @@ async def connect(desk: Desk, brand_id: UUID, account_id: UUID, wanted: ConnectI
         row = await _locked(connection, brand_id, account_id)
     log.info("account.connected", account=str(account_id), channel=row.channel)
     return state(row)
+
+
+async def _connected(sender: Sender, wanted: ConnectIn) -> Connected:
+    """Connect; a platform that wants it slower gets it slower, as long as somebody waits."""
+    while True:
+        try:
+            return await sender.connect(wanted.webhook_url, wanted.secret)
+        except Throttled as error:
+            wait = error.after.total_seconds()
+            if wait > _LONGEST_PAUSE:
+                raise
+            await asyncio.sleep(wait)
 
 
 async def delete(desk: Desk, brand_id: UUID, account_id: UUID) -> None:

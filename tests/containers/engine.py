@@ -28,6 +28,10 @@ class Engine:
         """Run podman and return what it printed."""
         return self._run("podman", *arguments, check=check)
 
+    def logs(self, container: str) -> str:
+        """Return all that a container has written, on either stream."""
+        return self._run("sh", "-c", 'exec podman logs "$0" 2>&1', container, check=False)
+
     def import_base(self, tar: Path, image: str) -> None:
         """Make an image of a root file system."""
         self.podman("import", "--quiet", str(tar), image)

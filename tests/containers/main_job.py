@@ -70,7 +70,7 @@ class Brand:
         """Let people press Start on the brand's link, which is their yes; wait until all count."""
         made = self.control("people", count=count, language="it", start="autunno-2026")
         addresses = [person["address"] for person in made["people"]]
-        until(lambda: set(self.reasons(addresses).values()) == {"granted"})
+        until(lambda: set(self.reasons(addresses).values()) == {"granted"}, within=120)
         return addresses
 
     def reasons(self, addresses: list[str]) -> dict[str, str]:

@@ -27,10 +27,12 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    """The whole compose file, ready; taken away at the end."""
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """The whole compose file, ready; taken away at the end; its logs stay if a test failed."""
     with a_stack() as running:
         yield running
+        if request.session.testsfailed:
+            running.write_logs()
 
 
 @pytest.fixture(scope="module")

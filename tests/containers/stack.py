@@ -39,7 +39,8 @@ class Stack:
         deadline = time.monotonic() + READY_WITHIN
         while not (self._migrated() and all(self.is_healthy(name) for name in SERVICES)):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not ready: {self.states()}\n{self._last_words()}")
+                self.write_logs()
+                raise TimeoutError(f"not ready: {self.states()}; see build/containers")
             time.sleep(0.5)
 
     def down(self) -> None:
@@ -72,11 +73,12 @@ class Stack:
     def _migrated(self) -> bool:
         return self.inspect("migrate", "{{.State.Status}} {{.State.ExitCode}}") == "exited 0"
 
-    def _last_words(self) -> str:
-        return "\n".join(
-            f"--- {name}\n" + self.engine.podman("logs", "--tail", "3", _container(name))[-2000:]
-            for name in ("migrate", *SERVICES)
-        )
+    def write_logs(self) -> None:
+        """Leave what the containers wrote in build/containers, for whoever looks into a failure."""
+        folder = ROOT / "build" / "containers"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("migrate", *SERVICES):
+            (folder / f"{name}.log").write_text(self.engine.logs(_container(name)))
 
     def _compose(self, *arguments: str) -> None:
         self.engine.compose(PROJECT, self.settings, FILES, *arguments)

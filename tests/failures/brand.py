@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -13,30 +13,12 @@ from uuid import uuid4
 import aiohttp
 import asyncpg
 
+from tests.failures.checks import Entry, add_up, ended
 from tests.processes import Processes
 
 _BOTS = count(8_100_001)
-_NEVER = 2**63
 AWAY = 0
 """The status of a call that got no answer at all."""
-ENDS = ("sent", "delivered", "read", "refused", "unknown", "partial", "cancelled")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One call that the platform received."""
-
-    seq: int
-    at_ns: int
-    method: str
-    address: str | None
-    outcome: str
-    digest: str | None
-
-    @property
-    def is_message(self) -> bool:
-        """It put something on a phone."""
-        return self.method.startswith("send") and self.outcome == "taken"
 
 
 @dataclass
@@ -203,6 +185,15 @@ class Brand:
         )
         return int(found[0][0])
 
+    async def in_flight(self) -> list[str]:
+        """Return the addresses of this account that are between intent and settlement."""
+        found = await self.rows(
+            "SELECT address FROM dispatcher.message"
+            " WHERE account_id = $1::text::uuid AND status = 'sending'",
+            self.account_id,
+        )
+        return [row["address"] for row in found]
+
     async def order_of(self, campaign_id: str) -> list[str]:
         """Return a campaign's addresses in the order in which it goes through them."""
         found = await self.rows(
@@ -260,33 +251,6 @@ class Brand:
     async def taken(self) -> Counter[tuple[str, str]]:
         """Return how often each (address, method) was taken by the platform."""
         return Counter((e.address or "", e.method) for e in await self.log() if e.is_message)
-
-
-def add_up(totals: dict[str, Any]) -> None:
-    """Each message is in one state: the states add up to what was accepted."""
-    states = sum(v for k, v in totals.items() if k not in ("accepted", "withheld"))
-    assert states + sum(totals["withheld"].values()) == totals["accepted"], totals
-
-
-def at_most_once(taken: Counter[tuple[str, str]]) -> None:
-    """No part of a story came to anybody twice, says the platform."""
-    assert taken, "the platform took nothing at all"
-    twice = {key: times for key, times in taken.items() if times > 1}
-    assert not twice, twice
-
-
-def late_sends(log: Sequence[Entry], acknowledged: Mapping[str, int]) -> list[Entry]:
-    """Return the messages whose first byte came after their person's no was acknowledged."""
-    return [
-        entry
-        for entry in log
-        if entry.is_message and entry.at_ns > acknowledged.get(entry.address or "", _NEVER)
-    ]
-
-
-def ended(totals: dict[str, Any]) -> int:
-    """Return how many messages have come to an end."""
-    return sum(totals[name] for name in ENDS) + sum(totals["withheld"].values())
 
 
 _AGREED = """

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from tests.failures.brand import STORY, at_most_once
+from tests.failures.brand import STORY
+from tests.failures.checks import at_most_once
 
 pytestmark = pytest.mark.timeout(240)
 PEOPLE = 5_000

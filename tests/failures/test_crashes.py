@@ -7,7 +7,8 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from tests.failures.brand import STORY, at_most_once
+from tests.failures.brand import STORY
+from tests.failures.checks import at_most_once
 
 pytestmark = pytest.mark.timeout(240)
 WINDOW = 96

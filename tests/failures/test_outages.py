@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from tests.failures.brand import STORY, at_most_once, late_sends
+from tests.failures.brand import STORY
+from tests.failures.checks import at_most_once, late_sends
 from tests.failures.stretch import measured
 
 TTL = 5.0

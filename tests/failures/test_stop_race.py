@@ -8,7 +8,8 @@ from collections import Counter
 
 import pytest
 
-from tests.failures.brand import STORY, at_most_once, late_sends
+from tests.failures.brand import STORY
+from tests.failures.checks import at_most_once, late_sends
 from tests.failures.stretch import measured
 
 GAP = "dispatcher.before_write=sleep(0..300)"

@@ -2,7 +2,8 @@
 
 import re
 
-from tests.failures.brand import STORY, at_most_once
+from tests.failures.brand import STORY
+from tests.failures.checks import at_most_once
 from tests.failures.stretch import measured
 
 SETTLING = 0.3
