@@ -5,7 +5,8 @@
      │ └─ it breaks         → again later, at longer and longer intervals
      └─ broke ATTEMPTS times → dead: kept with its reason and counted; the later ones go on
 
-Up to `PERSONS` persons are handled at once. One who waits for a halt holds up nobody else.
+Up to `PERSONS` persons are handled at once, of whom `AT_ONCE` are new: one who waits for a halt
+holds up nobody else, and more new ones than keep a process busy would only be in each other's way.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 from uuid import UUID
 
 import asyncpg
@@ -34,11 +35,13 @@ from shared.worker import STOP_WITHIN
 log = structlog.get_logger()
 
 PERSONS: Final = 256
-"""Persons at once: more than the 64 or so that keep a process busy, because those whose revocation
-waits for a dead dispatcher only wait, and must not hold up others for six seconds."""
+"""Persons at once: more than keep a process busy, because those whose revocation waits for a dead
+dispatcher only wait, and must not hold up others for six seconds."""
+AT_ONCE: Final = 32
+"""Persons at once who have not waited for long: what each of them costs grows with their number."""
 ATTEMPTS: Final = 10
-OF_EACH_SLICE: Final = 16
-"""Rows that one look takes of each slice: about 200 in all."""
+OF_EACH_SLICE: Final = 4
+"""Rows that one look takes of each slice."""
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 30.0
 _LONGEST_PAUSE_AWAY = 5.0
@@ -46,6 +49,10 @@ _LONGEST_PAUSE_AWAY = 5.0
 _LOOK_WHILE_AWAY = 0.25
 _LOOK_WHILE_FLOODED = 0.05
 _ROWS_WHILE_HELD_BACK = 4
+_FRESH = 2.0
+"""Seconds from which on a person is taken to be waiting, and not to be at work."""
+_LOOK_ANYWAY = 0.25
+"""Seconds after which there is a look for urgent rows, however much there is to do already."""
 _LOOK_FIRST = 0.25
 _LOOK_AT_LEAST_EVERY = 1.0
 _DATABASE_AWAY = (
@@ -81,6 +88,13 @@ class _Work:
     urgent: bool
 
 
+class _Turn(NamedTuple):
+    """One person's turn."""
+
+    slice: int
+    began_at: float
+
+
 class Inbox:
     """Handles what is due in the slices of this process; `async with` bounds its tasks."""
 
@@ -104,14 +118,19 @@ class Inbox:
         self._database = database
         self._handling = handling or database
         self._handler = handler
-        self._busy: dict[int, int] = {}
+        self._busy: dict[int, _Turn] = {}
         self._wake = wake or asyncio.Event()
-        self.slices = Slices(database, busy=lambda: set(self._busy.values()))
+        self.slices = Slices(database, busy=self._slices_at_work)
         self._waiting: dict[UUID, asyncio.Future[Finished]] = {}
         self._group = asyncio.TaskGroup()
         self._turns: set[asyncio.Task[None]] = set()
         self._flooded = flooded
         self._look_at = 0.0
+        self._looked_at = 0.0
+        self._hurried = False
+
+    def _slices_at_work(self) -> set[int]:
+        return {turn.slice for turn in self._busy.values()}
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -136,12 +155,10 @@ class Inbox:
         now = clock.ticks()
         if room <= 0 or not self.slices.held or now < self._look_at:
             return 0
-        ordinary = room
-        if self._handler.hampered:
-            # A few rows show whether the service is back.
-            ordinary, self._look_at = _ROWS_WHILE_HELD_BACK, now + _LOOK_WHILE_AWAY
-        elif self._flooded():
-            ordinary, self._look_at = _ROWS_WHILE_HELD_BACK, now + _LOOK_WHILE_FLOODED
+        ordinary = min(room, self._ordinary(now))
+        if ordinary <= 0 and not self._hurried and now < self._looked_at + _LOOK_ANYWAY:
+            return 0
+        self._hurried, self._looked_at = False, now
         async with self._database.connection() as connection:
             rows = await queries.next_work(
                 connection, owner=self.slices.owner, busy=list(self._busy), of_each=OF_EACH_SLICE
@@ -153,15 +170,30 @@ class Inbox:
                 turns[work.person].append(work)
         begun = list(turns.items())[:room]
         for person, works in begun:
-            self._busy[person] = works[0].slice
+            self._busy[person] = _Turn(works[0].slice, now)
             turn = self._group.create_task(self._turn(person, works))
             self._turns.add(turn)
             turn.add_done_callback(self._turns.discard)
         _BUSY.set(len(self._busy))
         return sum(len(works) for _, works in begun)
 
+    def _ordinary(self, now: float) -> int:
+        """Return how many persons may begin for whom nobody waits, and when to look again."""
+        fresh = sum(1 for turn in self._busy.values() if now - turn.began_at < _FRESH)
+        if self._handler.hampered:
+            # A few rows show whether the service is back.
+            self._look_at = now + _LOOK_WHILE_AWAY
+            return _ROWS_WHILE_HELD_BACK
+        if self._flooded():
+            self._look_at = now + _LOOK_WHILE_FLOODED
+            return _ROWS_WHILE_HELD_BACK - fresh
+        free = AT_ONCE - fresh
+        # One look for each who has finished would cost more than the handling.
+        return free if free >= AT_ONCE // 2 else 0
+
     def hurry(self) -> None:
         """Look at once: something urgent was stored, for which somebody waits."""
+        self._hurried = True
         self._look_at = 0.0
         self._wake.set()
 

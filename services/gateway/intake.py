@@ -33,6 +33,9 @@ _CONNECT_WITHIN = 3.0
 _WINDOW = 0.25
 _FLOOD = 1_000 * _WINDOW
 """Rows of one window from which on more comes in than one process can handle."""
+_LATE = 0.05
+"""Seconds from an arrival to its commit from which on handling takes too much from storing. A slow
+machine is flooded by few; what a platform feels is how long it waits."""
 _AFTER_FAILURE = 0.2
 
 _ROWS = Histogram(
@@ -71,10 +74,11 @@ def person_key(account_id: UUID, person: str) -> int:
 class _Waiting:
     """An arrival and those who wait to hear that it is stored."""
 
-    __slots__ = ("arrival", "stored")
+    __slots__ = ("arrival", "since", "stored")
 
     def __init__(self, arrival: Arrival, stored: asyncio.Future[None]) -> None:
         self.arrival = arrival
+        self.since = clock.ticks()
         self.stored = stored
 
 
@@ -97,10 +101,13 @@ class Intake:
         self._window_ends = 0.0
         self._in_window = 0
         self._in_last_window = 0
+        self._late_until = 0.0
 
     def flooded(self) -> bool:
         """Say whether so much comes in that handling has to stand back for storing."""
-        return self._in_last_window > _FLOOD and clock.ticks() < self._window_ends + _WINDOW
+        now = clock.ticks()
+        many = self._in_last_window > _FLOOD and now < self._window_ends + _WINDOW
+        return many or now < self._late_until
 
     async def store(self, arrival: Arrival) -> None:
         """Return when the row is committed, or was before (a repeat of the same webhook).
@@ -170,12 +177,15 @@ class Intake:
         else:
             _ROWS.observe(len(batch))
             _tell(batch, None)
-            self._count(len(batch))
+            self._count(len(batch), waited=clock.ticks() - batch[0].since)
             if not self.flooded():
                 self._stored.set()
 
-    def _count(self, rows: int) -> None:
+    def _count(self, rows: int, *, waited: float) -> None:
         now = clock.ticks()
+        # One that waited alone waited for the disk, or for a connection.
+        if waited > _LATE and rows > 1:
+            self._late_until = now + _WINDOW
         if now >= self._window_ends:
             # A window that nobody closed in time tells of a pause, not of a flood.
             fresh = now < self._window_ends + _WINDOW

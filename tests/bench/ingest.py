@@ -120,6 +120,7 @@ async def _drained(
     acknowledged = time.perf_counter() - began
     handled = 0
     while handled < count and time.perf_counter() - began < _DRAIN_WITHIN:
+        await asyncio.sleep(0.1)
         handled = await connection.fetchval(
             "SELECT count(*) FROM gateway.inbox WHERE state = 'done'"
         )

@@ -286,6 +286,24 @@ def test_waiting_for_a_connection_has_an_end(
     run(scenario())
 
 
+def test_a_timer_that_fires_early_is_no_other_outcome(run: Run) -> None:
+    # uvloop rounds 10.4 ms to 10: the deadline that ended the waiting has not quite passed then.
+    async def scenario() -> set[str]:
+        async with faulty_wire(Fault(answer=b"", then="hang")) as wire:
+            client = client_for(wire.port, max_connections=1)
+            first = asyncio.create_task(post(client, wire.port))
+            await wire.platform.first_came.wait()
+            said = {
+                await post(client, wire.port, start_before=clock.ticks() + 0.0104)
+                for _ in range(20)
+            }
+            await client.close()
+            await first
+        return said
+
+    assert run(scenario()) == {"started_too_late"}
+
+
 def send_garbage(writer: asyncio.StreamWriter) -> None:
     writer.write(OK)
     writer.close()

@@ -21,6 +21,15 @@ IMAGE = "localhost/permesso-proof"
 POSTGRES = "localhost/permesso-proof-postgres"
 SERVICES = ("postgres", "consent", "dispatcher", "gateway", "sandbox")
 READY_WITHIN = 240.0
+# How a container sees the others, and how long it takes to find them.
+RESOLVE = f"""
+import socket, time
+for name in {SERVICES}:
+    began = time.monotonic()
+    try: found = socket.gethostbyname(name)
+    except OSError as error: found = error
+    print(" ", name, found, round(time.monotonic() - began, 3))
+"""
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,8 @@ class Stack:
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("migrate", *SERVICES):
             (folder / f"{name}.log").write_text(self.engine.logs(_container(name)))
+        names = (f"{name}:\n{self.inside(name, RESOLVE)}\n" for name in SERVICES)
+        (folder / "names.log").write_text("".join(names))
 
     def _compose(self, *arguments: str) -> None:
         self.engine.compose(PROJECT, self.settings, FILES, *arguments)

@@ -8,6 +8,9 @@ from channels.base.http.connection import Connection
 from channels.base.http.errors import NotSent, StartedTooLate
 from shared import clock
 
+_EARLY = 0.002
+"""Seconds by which a loop's timers may fire before their time: uvloop counts whole milliseconds."""
+
 
 class Pool:
     """Lends connections; dials a new one when none is free and the limit allows it."""
@@ -163,6 +166,6 @@ class Pool:
 
 
 def _too_late(start_before: float | None, otherwise: str) -> NotSent:
-    if start_before is not None and clock.ticks() >= start_before:
+    if start_before is not None and clock.ticks() >= start_before - _EARLY:
         return StartedTooLate()
     return NotSent(otherwise)
