@@ -14,7 +14,6 @@ from aiogram.exceptions import (
     TelegramUnauthorizedError,
 )
 
-from channels.base.http import NotSent, SendingError, StartedTooLate
 from channels.base.outcomes import (
     AccountBroken,
     OutcomeUnknown,
@@ -24,6 +23,7 @@ from channels.base.outcomes import (
     TryAgain,
 )
 from channels.telegram.errors import Refusal, meaning
+from shared.http import NotSent, SendingError, StartedTooLate
 
 Failure = AiogramError | SendingError
 

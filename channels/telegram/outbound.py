@@ -12,7 +12,6 @@ from aiogram.types import BufferedInputFile
 from pydantic import BaseModel
 
 from channels.base.channel import AddressPolicy, Connected, Delivery, MediaShelf
-from channels.base.http import SendingClient, SendingError
 from channels.base.outcomes import AccountBroken, Refused, SendError, Sent, TryAgain
 from channels.telegram import media
 from channels.telegram.addresses import is_group
@@ -20,6 +19,7 @@ from channels.telegram.credentials import Credentials
 from channels.telegram.errors import REFERENCE_UNKNOWN
 from channels.telegram.failures import outcome_of
 from channels.telegram.session import START_BEFORE, Outline, Taken, TelegramSession
+from shared.http import SendingClient, SendingError
 
 ANSWER_WITHIN = 30.0
 """Seconds from the write until an answer counts as lost."""

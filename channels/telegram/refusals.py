@@ -19,7 +19,7 @@ from aiogram.exceptions import (
 )
 from aiogram.methods import TelegramMethod
 
-from channels.base.http import Response
+from shared.http import Response
 
 DEFAULT_WAIT = 5
 """Seconds to wait after a 429 that names none (a proxy's, say)."""

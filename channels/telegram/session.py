@@ -18,8 +18,8 @@ from aiogram.methods import TelegramMethod
 from aiogram.types import InputFile, Message, MessageId
 from pydantic import TypeAdapter, ValidationError
 
-from channels.base.http import FilePart, Prepared, Response, SendingClient, multipart
 from channels.telegram.refusals import UnreadableAnswer, refusal
+from shared.http import FilePart, Prepared, Response, SendingClient, multipart
 
 START_BEFORE: ContextVar[float | None] = ContextVar("START_BEFORE", default=None)
 """No byte of a request made in this context leaves later, in `shared.clock.ticks()`."""

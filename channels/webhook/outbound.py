@@ -7,14 +7,6 @@ import orjson
 from pydantic import BaseModel
 
 from channels.base.channel import AddressPolicy, Connected, Delivery, MediaShelf
-from channels.base.http import (
-    NotSent,
-    Prepared,
-    Response,
-    SendingClient,
-    SendingError,
-    StartedTooLate,
-)
 from channels.base.outcomes import (
     AccountBroken,
     OutcomeUnknown,
@@ -27,6 +19,14 @@ from channels.webhook.answers import refusal
 from channels.webhook.credentials import Credentials
 from channels.webhook.signing import inbound_key, webhook_id
 from shared import clock, ids
+from shared.http import (
+    NotSent,
+    Prepared,
+    Response,
+    SendingClient,
+    SendingError,
+    StartedTooLate,
+)
 from shared.security import standard_webhooks
 
 ANSWER_WITHIN = 15.0

@@ -10,7 +10,6 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from channels.base.channel import Channel
-from channels.base.http import SendingClient
 from channels.registry import CHANNELS
 from services.dispatcher.accounts import Accounts
 from services.dispatcher.api import ROUTERS
@@ -23,6 +22,7 @@ from services.dispatcher.settings import Settings
 from services.dispatcher.store import MediaStore
 from shared.clients.consent import ConsentClient
 from shared.database import Database
+from shared.http import SendingClient
 from shared.problems import PROBLEMS
 from shared.security.addresses import AddressPolicy
 from shared.security.sealing import Sealer

@@ -14,7 +14,6 @@ from uuid import UUID
 import orjson
 import structlog
 
-from channels.base.http import NotSent, SendingError
 from services.dispatcher.answers import Judgement, judge
 from services.dispatcher.desk import Desk
 from services.dispatcher.endpoints import signing_keys
@@ -22,6 +21,7 @@ from services.dispatcher.queries import callbacks, endpoints
 from services.dispatcher.queries.callbacks import Due, Tried
 from services.dispatcher.queries.endpoints import EndpointRecord
 from shared import clock, failpoints
+from shared.http import NotSent, SendingError
 from shared.ids import new_id
 from shared.security.standard_webhooks import sign
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from channels.base.channel import Channel
-from channels.base.http import SendingClient
 from services.dispatcher.accounts import Accounts
 from services.dispatcher.store import MediaStore
 from shared.clients.consent import ConsentClient
 from shared.database import Database
+from shared.http import SendingClient
 from shared.security.addresses import AddressPolicy
 from shared.security.sealing import Sealer
 

@@ -14,6 +14,7 @@ import httpx
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from shared.clients.transport import OwnTransport
 from shared.security.service_tokens import ServiceCalls, Signer
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -81,19 +82,26 @@ class ServiceClient:
         """Speak with `audience` at `base_url`; a `transport` reaches an app in process."""
         self.audience = audience
         self._timeout = timeout
-        self._http = httpx.AsyncClient(
-            base_url=base_url,
-            auth=ServiceCalls(signer, audience=audience),
-            timeout=httpx.Timeout(timeout, connect=_CONNECT_TIMEOUT),
-            limits=httpx.Limits(max_connections=_CONNECTIONS, keepalive_expiry=30.0),
-            transport=transport,
-            trust_env=False,
-            follow_redirects=False,
+
+        def client(transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+            return httpx.AsyncClient(
+                base_url=base_url,
+                auth=ServiceCalls(signer, audience=audience),
+                timeout=httpx.Timeout(timeout, connect=_CONNECT_TIMEOUT),
+                transport=transport,
+                trust_env=False,
+                follow_redirects=False,
+            )
+
+        self._http = client(
+            transport or OwnTransport(connections=_CONNECTIONS, connect_timeout=_CONNECT_TIMEOUT)
         )
+        self._streams = client(transport)
 
     async def close(self) -> None:
         """Let go of every connection."""
         await self._http.aclose()
+        await self._streams.aclose()
 
     async def ask(
         self,
@@ -180,7 +188,7 @@ class ServiceClient:
         """Open an answer that is read piece by piece, for as long as it lasts; never repeated."""
         endless = httpx.Timeout(self._timeout, connect=_CONNECT_TIMEOUT, read=None)
         try:
-            async with self._http.stream(
+            async with self._streams.stream(
                 method, path, params=_given(params), headers=dict(headers or {}), timeout=endless
             ) as response:
                 if not response.is_success:

@@ -20,9 +20,9 @@ from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
 from aiogram.methods import SendMessage
 
-from channels.base.http import SendingClient
 from channels.telegram.session import TelegramSession
 from shared import clock
+from shared.http import SendingClient
 from shared.security.addresses import AddressPolicy
 
 IN_FLIGHT = 50

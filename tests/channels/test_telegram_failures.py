@@ -9,7 +9,6 @@ from aiogram import exceptions, methods
 
 from channels.base import outcomes
 from channels.base.channel import Delivery
-from channels.base.http import Lost, NotSent, StartedTooLate
 from channels.telegram.credentials import Credentials
 from channels.telegram.failures import outcome_of
 from channels.telegram.outbound import TelegramSender, open_sender
@@ -17,6 +16,7 @@ from channels.telegram.refusals import UnreadableAnswer
 from channels.telegram.render import render, text
 from shared import clock
 from shared.contracts.stories import Frame, Part, RenderedStory
+from shared.http import Lost, NotSent, StartedTooLate
 from shared.ids import new_id
 from shared.security.addresses import AddressPolicy
 from tests.channels.shelf import Shelf, photo_facts, picture

@@ -32,12 +32,12 @@ from aiogram.types import (
     WebhookInfo,
 )
 
-from channels.base.http import Lost, NotSent, SendingClient, StartedTooLate
 from channels.telegram.refusals import DEFAULT_WAIT, UnreadableAnswer
 from channels.telegram.session import START_BEFORE, Taken, TelegramSession
 from shared import clock
+from shared.http import Lost, NotSent, SendingClient, StartedTooLate
 from shared.security.addresses import AddressPolicy
-from tests.channels.fault_proxy import closed_port, content_length
+from tests.shared.fault_proxy import closed_port, content_length
 
 TOKEN = "42:A-VERY-secret_token"
 MESSAGE = {"message_id": 7, "date": 1, "chat": {"id": 1001, "type": "private"}, "text": "hi"}

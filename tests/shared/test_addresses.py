@@ -12,7 +12,7 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels.base.http import NotSent, SendingClient
+from shared.http import NotSent, SendingClient
 from shared.security.addresses import AddressPolicy, ForbiddenAddress, find_ip, split_url
 from tests.shared.ssrf_corpus import FORBIDDEN_IPS, PUBLIC_IPS, WAYS_IN
 

@@ -4,9 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from channels.base.http.connection import Connection
-from channels.base.http.errors import NotSent, StartedTooLate
 from shared import clock
+from shared.http.connection import Connection
+from shared.http.errors import NotSent, StartedTooLate
 
 _EARLY = 0.002
 """Seconds by which a loop's timers may fire before their time: uvloop counts whole milliseconds."""

@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from channels.base.http import Lost, NotSent, SendingClient, StartedTooLate
 from shared import clock
+from shared.http import Lost, NotSent, SendingClient, StartedTooLate
 from shared.security.addresses import AddressPolicy
-from tests.channels.fault_proxy import Fault, faulty_wire
+from tests.shared.fault_proxy import Fault, faulty_wire
 
 SHORT = 0.3
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import uvloop
 
-from channels.base.http import Lost, NotSent, SendingClient, StartedTooLate
-from channels.base.http import connection as connection_module
 from shared import clock
+from shared.http import Lost, NotSent, SendingClient, StartedTooLate
+from shared.http import connection as connection_module
 from shared.security.addresses import AddressPolicy
-from tests.channels.fault_proxy import (
+from tests.shared.fault_proxy import (
     OK,
     Fault,
     Wire,

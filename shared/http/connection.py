@@ -14,9 +14,9 @@ from typing import cast
 
 import httptools
 
-from channels.base.http.errors import Lost, NotSent, SendingError, StartedTooLate
-from channels.base.http.response import Response
 from shared import clock
+from shared.http.errors import Lost, NotSent, SendingError, StartedTooLate
+from shared.http.response import Response
 
 _RESET = struct.pack("ii", 1, 0)
 # Below this many seconds of rest nobody asks the kernel: an unread end of the stream is news that

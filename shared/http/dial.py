@@ -4,11 +4,11 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from typing import Protocol
 
-from channels.base.channel import AddressPolicy
-from channels.base.http.connection import Connection
-from channels.base.http.errors import NotSent
-from channels.base.http.request import Origin
+from shared.http.connection import Connection
+from shared.http.errors import NotSent
+from shared.http.request import Origin
 from shared.security.addresses import ForbiddenAddress, find_ip
 
 MAX_CANDIDATES = 4
@@ -20,10 +20,17 @@ UNACKNOWLEDGED_MS = 10_000
 Socket4 = tuple[socket.AddressFamily, tuple[str, int]]
 
 
+class Addresses(Protocol):
+    """Says where connections may go."""
+
+    def check(self, host: str, port: int, ip: str) -> None:
+        """Raise `ForbiddenAddress` unless a connection to `ip`, resolved from `host`, may be."""
+
+
 async def dial(
     origin: Origin,
     *,
-    addresses: AddressPolicy,
+    addresses: Addresses,
     tls: ssl.SSLContext | None,
     timeout: float,  # noqa: ASYNC109 - it ends in an error of ours that names the phase
     make: Callable[[socket.socket], Connection],

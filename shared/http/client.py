@@ -5,13 +5,12 @@ import socket
 import ssl
 from collections.abc import Mapping, Sequence
 
-from channels.base.channel import AddressPolicy
-from channels.base.http.connection import Connection
-from channels.base.http.dial import dial
-from channels.base.http.errors import NotSent
-from channels.base.http.pool import Pool
-from channels.base.http.request import Origin, Prepared, prepare
-from channels.base.http.response import Response
+from shared.http.connection import Connection
+from shared.http.dial import Addresses, dial
+from shared.http.errors import NotSent
+from shared.http.pool import Pool
+from shared.http.request import Origin, Prepared, prepare
+from shared.http.response import Response
 from shared.security.addresses import ForbiddenAddress
 
 MEBIBYTE = 1_048_576
@@ -26,7 +25,7 @@ class SendingClient:
 
     def __init__(
         self,
-        addresses: AddressPolicy,
+        addresses: Addresses,
         *,
         max_connections: int = 100,
         connect_timeout: float = 5.0,

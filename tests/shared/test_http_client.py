@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from channels.base.http import FilePart, Lost, NotSent, SendingClient, StartedTooLate, multipart
-from channels.base.http.request import prepare
 from shared import clock
+from shared.http import FilePart, Lost, NotSent, SendingClient, StartedTooLate, multipart
+from shared.http.request import prepare
 from shared.security.addresses import AddressPolicy
-from tests.channels.fault_proxy import OK, Fault, Wire, faulty_wire
-from tests.channels.test_http_faults import answer, client_for
+from tests.shared.fault_proxy import OK, Fault, Wire, faulty_wire
+from tests.shared.test_http_faults import answer, client_for
 
 HOLD = Fault(answer=b"", then="hang")
 KEEP = Fault(then="keep")
