@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from weakref import WeakKeyDictionary
 
-import asyncpg
 import structlog
 
 from services.dispatcher.queries.events import ensure_days, missing_days
@@ -16,6 +16,9 @@ AHEAD = 7
 """Days that are made in advance."""
 _EVERY = 3_600.0
 """Seconds between two looks."""
+
+_known: WeakKeyDictionary[Database, set[date]] = WeakKeyDictionary()
+"""Days of each database that have been seen to have their partition."""
 
 
 class DayKeeper:
@@ -43,11 +46,13 @@ class DayKeeper:
 
 async def have_days(database: Database, moments: Iterable[datetime]) -> None:
     """Make the missing partitions for these moments, in a transaction of their own."""
-    days = sorted({moment.astimezone(UTC).date() for moment in moments})
+    known = _known.setdefault(database, set())
+    days = {moment.astimezone(UTC).date() for moment in moments} - known
+    if not days:
+        return
     async with database.connection() as connection:
-        for day in await _missing(connection, days):
+        for day in await missing_days(connection, sorted(days)):
             await ensure_days(connection, day, day)
-
-
-async def _missing(connection: asyncpg.Connection, days: list[date]) -> list[date]:
-    return await missing_days(connection, days) if days else []
+    # Only days that nobody will drop for a long time.
+    oldest = clock.now().astimezone(UTC).date() - timedelta(days=1)
+    known |= {day for day in days if day >= oldest}

@@ -23,7 +23,7 @@ from services.gateway.pages import reference
 from services.gateway.revocations import Revoker
 from services.gateway.routes import Routes
 from services.gateway.settings import Settings
-from services.gateway.webhooks import Ingress, Webhooks
+from services.gateway.webhooks import App, Webhooks
 from shared import problems
 from shared.clients.consent import ConsentClient
 from shared.clients.dispatcher import DispatcherClient
@@ -46,7 +46,7 @@ def create_app(
 ) -> FastAPI:
     """Build the app. The clients may be given, to reach services that run in this process."""
     house = _furnish(settings, consent, dispatcher)
-    app = FastAPI(
+    app = App(
         title=description.TITLE,
         version=description.VERSION,
         description=description.ABOUT,
@@ -61,10 +61,7 @@ def create_app(
     app.state.house = house
     problems.install(app)
     app.add_middleware(Guard, larger=LARGER)
-    # The last one added is the first one asked.
-    app.add_middleware(
-        Ingress, webhooks=Webhooks(house.routes, house.intake), handlers=app.exception_handlers
-    )
+    app.take_webhooks(Webhooks(house.routes, house.intake))
     app.add_route("/healthz", _alive, include_in_schema=False)
     app.add_route("/readyz", _ready, include_in_schema=False)
     for router in api.ROUTERS:

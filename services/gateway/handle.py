@@ -10,6 +10,7 @@ Everything has an id that follows from the stored webhook, so all of it may be d
 crash, and nothing happens twice. There is at most one reply to one event.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
@@ -19,6 +20,7 @@ from prometheus_client import Counter
 
 from channels.registry import CHANNELS
 from services.gateway.breaker import Breaker
+from services.gateway.gather import Gather
 from services.gateway.letters import API, Letter
 from services.gateway.revocations import Revoker
 from shared.clients.base import ServiceRefused, ServiceUnavailable
@@ -80,6 +82,11 @@ class Handler:
     revoker: Revoker
     desk: Breaker
     """Around each call to the dispatcher, but for halts: those are tried whatever was heard."""
+    told: Gather[EventIn, None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Brands are told of many events in one call; one that is refused is refused alone."""
+        object.__setattr__(self, "told", Gather(self._tell_all, alone=(ServiceRefused,)))
 
     @property
     def hampered(self) -> bool:
@@ -213,8 +220,12 @@ class Handler:
             timestamp=letter.received_at,
             data={name: value for name, value in told.items() if value is not None},
         )
+        await self.told(received)
+
+    async def _tell_all(self, events: Sequence[EventIn]) -> list[None]:
         async with self.desk:
-            await self.dispatcher.tell([received])
+            await self.dispatcher.tell(events)
+        return [None] * len(events)
 
     async def _receive(self, letter: Letter, receipts: list[ReceiptCame]) -> None:
         told = [

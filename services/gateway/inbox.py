@@ -14,7 +14,6 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 from uuid import UUID
@@ -26,6 +25,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from services.gateway.handle import Consequences, Handler
 from services.gateway.letters import API, Letter
 from services.gateway.queries import inbox as queries
+from services.gateway.rows import Finished, Rows, Work
 from services.gateway.slices import Slices
 from shared import clock
 from shared.clients.base import ServiceRefused, ServiceUnavailable
@@ -73,19 +73,7 @@ _LAG = Histogram(
     buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600, 3600),
 )
 
-Finished = tuple[str, str | None, object]
 """A row's state, reason and events."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    slice: int
-    person: int
-    seq: int
-    brand_id: UUID
-    inbox_id: UUID
-    tries: int
-    urgent: bool
 
 
 class _Turn(NamedTuple):
@@ -116,7 +104,7 @@ class Inbox:
         platforms wait for the one and not for the other.
         """
         self._database = database
-        self._handling = handling or database
+        self._rows = Rows(handling or database)
         self._handler = handler
         self._busy: dict[int, _Turn] = {}
         self._wake = wake or asyncio.Event()
@@ -163,9 +151,9 @@ class Inbox:
             rows = await queries.next_work(
                 connection, owner=self.slices.owner, busy=list(self._busy), of_each=OF_EACH_SLICE
             )
-        turns: dict[int, list[_Work]] = defaultdict(list)
+        turns: dict[int, list[Work]] = defaultdict(list)
         for row in rows:
-            work = _Work(**row)
+            work = Work(**row)
             if work.urgent or work.person in turns or len(turns) < ordinary:
                 turns[work.person].append(work)
         begun = list(turns.items())[:room]
@@ -218,10 +206,10 @@ class Inbox:
             async with self._database.connection(brand_id) as connection:
                 row = await queries.state(connection, brand_id=brand_id, inbox_id=inbox_id)
             if row is not None and row["state"] != "new":
-                return row["state"], row["reason"], row["events"]
+                return Finished(row["state"], row["reason"], row["events"])
             pause = min(pause * 1.5, _LOOK_AT_LEAST_EVERY)
 
-    async def _turn(self, person: int, works: Sequence[_Work]) -> None:
+    async def _turn(self, person: int, works: Sequence[Work]) -> None:
         """Handle one person's rows in their order, until one has to wait."""
         try:
             for work in works:
@@ -236,12 +224,11 @@ class Inbox:
             _BUSY.set(len(self._busy))
             self._wake.set()
 
-    async def _handle(self, work: _Work) -> bool:
+    async def _handle(self, work: Work) -> bool:
         """Handle one row and say whether the person's next one may follow."""
-        async with self._handling.connection(work.brand_id) as connection:
-            row = await queries.load(connection, brand_id=work.brand_id, inbox_id=work.inbox_id)
+        row = await self._rows.load(work)
         if row is None or row["state"] != "new":
-            await self._drop(work)
+            await self._rows.drop(work)
             return True
         letter = Letter.of(work.brand_id, row)
         try:
@@ -250,7 +237,7 @@ class Inbox:
         except (ServiceUnavailable, *_DATABASE_AWAY) as error:
             why = error.service if isinstance(error, ServiceUnavailable) else "database"
             _AGAIN.labels(why).inc()
-            await self._postpone(work, _pause(work.tries, _LONGEST_PAUSE_AWAY))
+            await self._rows.postpone(work, _pause(work.tries, _LONGEST_PAUSE_AWAY))
             return False
         except ServiceRefused as error:
             log.warning(
@@ -267,7 +254,7 @@ class Inbox:
         return True
 
     async def _broken(
-        self, work: _Work, letter: Letter, attempts: int, reason: str, *, final: bool = False
+        self, work: Work, letter: Letter, attempts: int, reason: str, *, final: bool = False
     ) -> bool:
         """Try the row again later, or give it up, so that the person's next one may follow."""
         if final or attempts + 1 >= ATTEMPTS:
@@ -275,46 +262,20 @@ class Inbox:
             log.error("inbox.dead", inbox=str(letter.id), reason=reason)
             return True
         _AGAIN.labels("broken").inc()
-        async with self._handling.connection(work.brand_id) as connection:
-            await queries.count_attempt(
-                connection, brand_id=work.brand_id, inbox_id=work.inbox_id, reason=reason
-            )
-        await self._postpone(work, _pause(attempts, _LONGEST_PAUSE))
+        await self._rows.count_attempt(work, reason)
+        await self._rows.postpone(work, _pause(attempts, _LONGEST_PAUSE))
         return False
 
     async def _finish(
-        self, work: _Work, letter: Letter, state: str, reason: str | None, events: object
+        self, work: Work, letter: Letter, state: str, reason: str | None, events: object
     ) -> None:
-        async with self._handling.connection(work.brand_id) as connection:
-            await queries.finish(
-                connection,
-                brand_id=work.brand_id,
-                inbox_id=work.inbox_id,
-                state=state,
-                events=events,
-                reason=reason,
-                now=clock.now(),
-            )
-            await queries.drop_work(connection, slice=work.slice, person=work.person, seq=work.seq)
+        finished = Finished(state, reason, events)
+        await self._rows.finish(work, finished)
         _HANDLED.labels(state).inc()
         _LAG.observe(max(0.0, (clock.now() - letter.received_at).total_seconds()))
         waiting = self._waiting.pop(work.inbox_id, None)
         if waiting is not None and not waiting.done():
-            waiting.set_result((state, reason, events))
-
-    async def _drop(self, work: _Work) -> None:
-        async with self._handling.connection() as connection:
-            await queries.drop_work(connection, slice=work.slice, person=work.person, seq=work.seq)
-
-    async def _postpone(self, work: _Work, seconds: float) -> None:
-        async with self._handling.connection() as connection:
-            await queries.postpone(
-                connection,
-                slice=work.slice,
-                person=work.person,
-                seq=work.seq,
-                seconds=seconds,
-            )
+            waiting.set_result(finished)
 
 
 def _pause(tries: int, longest: float) -> float:

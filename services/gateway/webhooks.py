@@ -5,20 +5,20 @@
 
 An account that does not exist is answered like a wrong signature, after the same work, so that
 nobody can find out which accounts there are. These requests leave the app's ordinary way at its
-door (`Ingress`): there are more of them than of all others, and routing and reading parameters
+door (`App`): there are more of them than of all others, and routing and reading parameters
 would cost as much as all that is done here.
 """
 
 import hashlib
-from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 import orjson
 import structlog
+from fastapi import FastAPI
 from prometheus_client import Counter
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,20 +47,20 @@ _NOBODY = "an account that does not exist has no secret at all"
 _SEEN = Counter("permesso_webhooks_total", "Webhooks by channel and answer.", ["channel", "answer"])
 
 
-class Ingress:
-    """ASGI middleware: webhooks go their own short way, everything else goes on into the app."""
+class App(FastAPI):
+    """An app whose webhooks go their own short way; everything else goes on as usual."""
 
-    def __init__(self, app: ASGIApp, *, webhooks: ASGIApp, handlers: Mapping[Any, Any]) -> None:
-        """Answer the errors of `webhooks` by the same `handlers` as the app does its own."""
-        self._app = app
-        self._webhooks = ExceptionMiddleware(Guard(webhooks), handlers=handlers)
+    def take_webhooks(self, webhooks: ASGIApp) -> None:
+        """Send them there, and answer their errors by the app's own handlers."""
+        self._webhooks = ExceptionMiddleware(Guard(webhooks), handlers=self.exception_handlers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Look at the path, and no further."""
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            scope["app"] = self
             await self._webhooks(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await super().__call__(scope, receive, send)
 
 
 class Webhooks:

@@ -36,10 +36,10 @@ async def measure(machine: Machine, *, quick: bool) -> Measured:
     burst, rounds = (8_000, 3) if quick else (20_000, 5)
     results: list[dict[str, Any]] = []
     with (
-        a_child("tests.bench.bare_gateway", "--way", "ingress") as (_, told),
-        a_child("tests.bench.bare_gateway", "--way", "route") as (_, told_of_route),
+        a_child("tests.bench.bare_gateway", "--way", "route") as (_, told),
+        a_child("tests.bench.bare_gateway", "--way", "short") as (_, told_of_ceiling),
     ):
-        ports = [int(orjson.loads(each)["port"]) for each in (told, told_of_route)]
+        ports = [int(orjson.loads(each)["port"]) for each in (told, told_of_ceiling)]
         await _until_listening(ports)
         # Nothing is sent, so there need be no platform.
         async with machine.house(**SETTINGS) as house:
@@ -50,8 +50,8 @@ async def measure(machine: Machine, *, quick: bool) -> Measured:
             drain = await _drained(house, connection, doors, numbers)
             for _ in range(rounds):
                 ours = await _burst(machine, house, connection, doors, burst, numbers)
-                ceiling, route = [await _bare(p, doors, burst, numbers) for p in ports]
-                results.append({**ours, "baseline": ceiling, "fastapi_route": route})
+                route, ceiling = [await _bare(p, doors, burst, numbers) for p in ports]
+                results.append({**ours, "baseline": route, "ceiling": ceiling})
             await connection.close()
     notes = {"webhooks": burst, "connections": CONNECTIONS, "accounts": ACCOUNTS, **drain}
     return Measured(rate("ingest", "webhooks/s", results), results, notes)

@@ -32,7 +32,7 @@ class Desk:
         self.message_calls = 0
         self.halts: list[Halt] = []
         self.events: dict[UUID, EventIn] = {}
-        self.event_calls = 0
+        self.events_told = 0
         self.receipts: dict[UUID, ReceiptIn] = {}
         self.taps: list[str] = []
         self.endpoints: dict[tuple[UUID, UUID], dict] = {}
@@ -179,8 +179,8 @@ class Desk:
         return Response(status_code=202)
 
     async def _tell(self, request):
-        self.event_calls += 1
         for item in orjson.loads(await self._heard(request))["items"]:
+            self.events_told += 1
             event = EventIn.model_validate(item)
             self.events.setdefault(event.id, event)
         return Response(status_code=202)

@@ -246,7 +246,7 @@ async def test_everything_twice_is_everything_once(gateway, aurora):
     after = (len(gateway.desk.events), len(gateway.desk.messages), len(await history(client)))
     assert before == after
     assert await allowed(client) == (False, "revoked")
-    assert gateway.desk.event_calls == 8
+    assert gateway.desk.events_told == 8
 
 
 async def test_nothing_a_person_wrote_is_in_a_log(gateway, aurora, capsys):

@@ -25,7 +25,7 @@ async def test_a_repeat_is_answered_and_stored_once(gateway, aurora):
 
     assert [answer.status_code for answer in answers] == [200, 200]
     assert len(await gateway.rows(brand_id)) == 1
-    assert len(gateway.desk.events) == gateway.desk.event_calls == 1
+    assert len(gateway.desk.events) == gateway.desk.events_told == 1
 
 
 async def test_every_recorded_update_is_accepted_and_handled(gateway, aurora, fixtures):

@@ -35,14 +35,20 @@ _LOAD = """
 SELECT i.id, i.account_id, i.channel, i.request, i.body, i.received_at, i.state, i.attempts,
        b.name AS brand_name, b.languages
 FROM gateway.inbox i JOIN gateway.brand b ON b.id = i.brand_id
-WHERE i.brand_id = $1 AND i.id = $2
+WHERE i.brand_id = $1 AND i.id = ANY ($2::uuid[])
 """
+# The ids stand in the statement twice, so that rows are looked up whatever the planner knows.
 _FINISH = """
-UPDATE gateway.inbox SET state = $3, events = $4, reason = $5, done_at = $6,
-       attempts = attempts + $7
-WHERE brand_id = $1 AND id = $2 AND state = 'new'
+UPDATE gateway.inbox i SET state = x.state, reason = x.reason, events = x.events, done_at = $6,
+       attempts = i.attempts + (x.state = 'dead')::int
+FROM unnest($2::uuid[], $3::text[], $4::text[], $5::jsonb[]) AS x(id, state, reason, events)
+WHERE i.brand_id = $1 AND i.id = ANY ($2::uuid[]) AND i.id = x.id AND i.state = 'new'
 """
-_DROP_WORK = "DELETE FROM gateway.work WHERE slice = $1 AND person = $2 AND seq = $3"
+_DROP_WORK = """
+DELETE FROM gateway.work w
+USING unnest($1::smallint[], $2::bigint[], $3::bigint[]) AS x(slice, person, seq)
+WHERE w.slice = x.slice AND w.person = x.person AND w.seq = x.seq
+"""
 _POSTPONE = """
 UPDATE gateway.work SET due_at = now() + $4::interval, tries = least(tries + 1, 1000)
 WHERE slice = $1 AND person = $2 AND seq = $3
@@ -74,30 +80,28 @@ async def next_work(
 
 
 async def load(
-    connection: asyncpg.Connection, *, brand_id: UUID, inbox_id: UUID
-) -> asyncpg.Record | None:
-    """Read a stored webhook with what is known of its brand."""
-    return await connection.fetchrow(_LOAD, brand_id, inbox_id)
+    connection: asyncpg.Connection, *, brand_id: UUID, inbox_ids: Sequence[UUID]
+) -> list[asyncpg.Record]:
+    """Read stored webhooks with what is known of their brand."""
+    return list(await connection.fetch(_LOAD, brand_id, inbox_ids))
 
 
 async def finish(
     connection: asyncpg.Connection,
     *,
     brand_id: UUID,
-    inbox_id: UUID,
-    state: str,
-    events: object,
-    reason: str | None,
+    ended: Sequence[tuple[UUID, str, str | None, object]],
     now: datetime,
 ) -> None:
-    """Write down that a row is done or dead, once."""
-    failed = 1 if state == "dead" else 0
-    await connection.execute(_FINISH, brand_id, inbox_id, state, events, reason, now, failed)
+    """Write down, once, how rows ended: (id, `done` or `dead`, reason, events)."""
+    ids, states, reasons, events = zip(*ended, strict=True)
+    await connection.execute(_FINISH, brand_id, ids, states, reasons, events, now)
 
 
-async def drop_work(connection: asyncpg.Connection, *, slice: int, person: int, seq: int) -> None:
-    """Take a piece of work off the list."""
-    await connection.execute(_DROP_WORK, slice, person, seq)
+async def drop_work(connection: asyncpg.Connection, places: Sequence[tuple[int, int, int]]) -> None:
+    """Take pieces of work off the list: (slice, person, seq)."""
+    slices, persons, seqs = zip(*places, strict=True)
+    await connection.execute(_DROP_WORK, slices, persons, seqs)
 
 
 async def postpone(
