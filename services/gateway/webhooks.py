@@ -10,9 +10,10 @@ would cost as much as all that is done here.
 """
 
 import hashlib
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, cast
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -20,7 +21,8 @@ import orjson
 import structlog
 from fastapi import FastAPI
 from prometheus_client import Counter
-from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from channels.base.channel import Channel
@@ -47,20 +49,32 @@ _NOBODY = "an account that does not exist has no secret at all"
 _SEEN = Counter("permesso_webhooks_total", "Webhooks by channel and answer.", ["channel", "answer"])
 
 
+_ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
+
+
 class App(FastAPI):
     """An app whose webhooks go their own short way; everything else goes on as usual."""
 
     def take_webhooks(self, webhooks: ASGIApp) -> None:
         """Send them there, and answer their errors by the app's own handlers."""
-        self._webhooks = ExceptionMiddleware(Guard(webhooks), handlers=self.exception_handlers)
+        self._webhooks = Guard(webhooks)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Look at the path, and no further."""
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
-            scope["app"] = self
-            await self._webhooks(scope, receive, send)
-        else:
+        if scope["type"] != "http" or not scope["path"].startswith(PREFIX):
             await super().__call__(scope, receive, send)
+            return
+        try:
+            await self._webhooks(scope, receive, send)
+        except Exception as error:  # the edge: nothing was answered yet
+            scope["app"] = self
+            response = await self._handler_of(error)(Request(scope, receive), error)
+            await response(scope, receive, send)
+
+    def _handler_of(self, error: Exception) -> _ErrorHandler:
+        """Return the app's handler for the nearest kind of error."""
+        kind = next(each for each in type(error).__mro__ if each in self.exception_handlers)
+        return cast(_ErrorHandler, self.exception_handlers[kind])
 
 
 class Webhooks:
