@@ -64,7 +64,8 @@ def create_app(
     """
     desk = _furnish(settings, channels, consent)
     house = house_of(desk, in_flight=settings.in_flight, paced=settings.pacing)
-    lanes = Lanes(desk.database, runners(desk, house))
+    heart = _database(settings, name="permesso dispatcher lanes", pool_size=2)
+    lanes = Lanes(heart, runners(desk, house))
     work_wake = asyncio.Event()
     desk = replace(desk, nudge_lane=lanes.nudge, nudge_work=work_wake.set)
 
@@ -77,6 +78,7 @@ def create_app(
             await desk.accounts.close()
             await desk.callbacks.close()
             await desk.consent.close()
+            await heart.close()
             await desk.database.close()
 
     app = FastAPI(
@@ -106,12 +108,7 @@ def _furnish(
     channels: Mapping[str, Channel],
     consent: httpx.AsyncBaseTransport | None,
 ) -> Desk:
-    database = Database(
-        settings.database_url.get_secret_value(),
-        pool_size=settings.pool_size,
-        name="permesso dispatcher",
-        settings=PLANS,
-    )
+    database = _database(settings, name="permesso dispatcher", pool_size=settings.pool_size)
     sealer = Sealer.from_base64(settings.sealing_keys_plain())
     addresses = AddressPolicy(settings.allowed_addresses)
     store = MediaStore(database)
@@ -136,6 +133,11 @@ def _furnish(
             cut_long_answers=True,
         ),
     )
+
+
+def _database(settings: Settings, *, name: str, pool_size: int) -> Database:
+    url = settings.database_url.get_secret_value()
+    return Database(url, pool_size=pool_size, name=name, settings=PLANS)
 
 
 def _described(app: FastAPI) -> dict[str, object]:

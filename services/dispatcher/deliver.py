@@ -70,7 +70,7 @@ class DeliveryRunner:
         """Deliver until `stop`, until the lease ends, or until nothing has come for a while."""
         await take_over(self._house.database, self._lane)
         quiet_since = clock.ticks()
-        async with Flights() as flights:
+        async with Flights(self._house.window, self._lane.id) as flights:
             while not stop.is_set() and self._lease() > clock.ticks():
                 wake.clear()
                 rest = await self._round(flights, stop)
@@ -217,13 +217,13 @@ class DeliveryRunner:
             tokens = await self._tokens(account, len(ready), start_before)
             if not tokens:
                 continue
-            slots = await self._house.window.take(tokens)
-            pacer = self._pacer_of(account)
-            pacer.give_back(tokens - slots)
+            slots = await self._slots(tokens, start_before)
             group = _same_day(ready[:slots])
             del ready[: len(group)]
-            self._house.window.give(slots - len(group))
-            pacer.give_back(slots - len(group))
+            self._house.window.give(self._lane.id, slots - len(group))
+            self._pacer_of(account).give_back(tokens - len(group))
+            if not group:
+                continue
             start_before = min(deadline, self._lease())
             await self._sending.begin(flights, account, group, start_before)
             begun += len(group)
@@ -240,6 +240,14 @@ class DeliveryRunner:
         now = clock.ticks()
         await asyncio.sleep(max(0.001, min(pacer.wait(now), start_before - now)))
         return 0
+
+    async def _slots(self, wanted: int, start_before: float) -> int:
+        """Take slots of the window; none when there is none while it is worth beginning."""
+        try:
+            async with asyncio.timeout(start_before - MARGIN - clock.ticks()):
+                return await self._house.window.take(self._lane.id, wanted)
+        except TimeoutError:
+            return 0
 
     async def _hold_back_the_hurried(
         self, account: OpenAccount, granted: list[tuple[Claimed, str | None]]

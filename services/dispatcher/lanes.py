@@ -49,11 +49,15 @@ class Lanes:
     """Membership, takeover and balance; starts and stops the runners."""
 
     def __init__(self, database: Database, make_runner: MakeRunner) -> None:
-        """Own nothing yet; `run` begins."""
+        """Own nothing yet; `run` begins.
+
+        `database` is for this alone: a heartbeat must not wait behind a campaign's statements.
+        """
         self.member = Membership(database)
         self._database = database
         self._make_runner = make_runner
         self._held: dict[UUID, _Held] = {}
+        self._going: set[asyncio.Task[None]] = set()
 
     def nudge(self, lane_id: UUID) -> None:
         """Wake a lane of this process now, instead of at the next look."""
@@ -68,7 +72,9 @@ class Lanes:
             group.create_task(self._every(LOOK, self._look, stop))
             group.create_task(self._every(BALANCE, self._balance, stop))
         # Whatever fails here must not break off the settler, which waits for the last word.
-        await self._until_it_works(lambda: self._let_go(list(self._held)))
+        await self._until_it_works(lambda: self._let_go(list(self._held.values())))
+        if self._going:
+            await asyncio.wait(self._going)
         await self._until_it_works(self.member.leave)
 
     async def _every(self, seconds: float, step: Callable[[], object], stop: asyncio.Event) -> None:
@@ -129,8 +135,15 @@ class Lanes:
             self._held[lane.id] = held = _Held(lane)
             log.info("lane.taken", lane=str(lane.id), epoch=lane.epoch)
             self._start(held)
-        if ours > share:
-            await self._let_go(list(self._held)[: ours - share])
+        leaving = [held for held in self._held.values() if held.stop.is_set()]
+        staying = [held for held in self._held.values() if not held.stop.is_set()]
+        if (too_many := ours - len(leaving) - share) > 0:
+            # What is in flight there may take half a minute; the dead are not left lying so long.
+            going = asyncio.create_task(
+                self._until_it_works(lambda: self._let_go(staying[:too_many]))
+            )
+            self._going.add(going)
+            going.add_done_callback(self._going.discard)
 
     def _strays(self, owned: list[Lane]) -> list[Lane]:
         """Return lanes that are ours but not held: the answer that said so, or not, was lost.
@@ -175,15 +188,15 @@ class Lanes:
         if self._held.get(held.lane.id) is held and not held.stop.is_set():
             self._start(held)
 
-    async def _let_go(self, lane_ids: list[UUID]) -> None:
+    async def _let_go(self, leaving: list[_Held]) -> None:
         """Stop these lanes' runners, wait for what is in flight, and free them."""
-        leaving = [self._held[i] for i in lane_ids]
         for held in leaving:
             held.stop.set()
             held.wake.set()
         await self._finish(leaving)
         for held in leaving:
-            self._held.pop(held.lane.id, None)
+            if self._held.get(held.lane.id) is held:
+                del self._held[held.lane.id]
         if self.member.until > clock.ticks():
             async with self._database.connection() as connection:
                 await lanes.give(connection, lanes={h.lane.id: h.lane.epoch for h in leaving})

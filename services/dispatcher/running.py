@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from channels.base.channel import Channel
 from services.dispatcher import account_setup, aftermath, campaigns, expand, launch
 from services.dispatcher.callbacks import CallbackRunner
 from services.dispatcher.days import DayKeeper
@@ -88,11 +89,19 @@ async def running(
             workers.start(WorkRunner(desk.database, handlers(desk)), rest=0.5, wake=work_wake)
             workers.start(FeedFollower(desk.database, desk.consent), rest=0.5)
             workers.start(desk.accounts, rest=5.0)
+            loading = group.create_task(_load(desk.channels), name="channels")
             yield
+        loading.cancel()
         stop_lanes.set()
         await delivering
         stop_settler.set()
         await settling
+
+
+async def _load(channels: Mapping[str, Channel]) -> None:
+    """Import what the channels send with before somebody waits for it: aiogram takes seconds."""
+    for channel in channels.values():
+        await asyncio.to_thread(channel.load)
 
 
 def house_of(desk: Desk, *, in_flight: int, paced: bool) -> House:

@@ -44,14 +44,19 @@ class House:
 
 
 class Flights:
-    """The sends that are under way; `async with` ends when all of them have landed.
+    """The sends of a lane that are under way; `async with` ends when they have all landed.
+
+    That is, when it is written down what became of them: whoever has the lane next calls unknown
+    what flew and is not.
 
     Unlike in a task group, neither an error of the runner nor of another send breaks one off: a
     call that was cut in the middle could never be settled.
     """
 
-    def __init__(self) -> None:
-        """Have none."""
+    def __init__(self, window: Window, lane_id: UUID) -> None:
+        """Have none; each has a slot of the lane's in the window."""
+        self._window = window
+        self._lane_id = lane_id
         self._tasks: set[asyncio.Task[None]] = set()
 
     def begin(self, send: Coroutine[object, object, None]) -> None:
@@ -74,6 +79,8 @@ class Flights:
         try:
             while self._tasks:
                 await asyncio.wait(self._tasks)
+            if not isinstance(error, asyncio.CancelledError):
+                await self._window.emptied(self._lane_id)
         except asyncio.CancelledError:
             self._cancel()
             raise
@@ -115,7 +122,7 @@ class Sending:
             for message, attempt_id, _ in attempts:
                 self._settle(account, message, attempt_id, clock.now(), TooLate("intent_lost"))
             raise
-        self.house.window.give(len(group) - len(going))
+        self.house.window.give(self.lane.id, len(group) - len(going))
         await failpoints.reach("dispatcher.after_intent")
         for message, attempt_id, _ in attempts:
             if message.id in going:

@@ -1,15 +1,17 @@
 """Writes down what became of attempts, in groups: one transaction per brand and day.
 
-A settlement waits at most for the one before it. When PostgreSQL is away it waits longer, and the
-slots of the window with it, so nothing more leaves until the truth about what left is stored.
+A settlement waits at most for the one before it of its brand. When PostgreSQL is away it waits
+longer, and the slots of the window with it, so nothing more leaves until the truth about what left
+is stored.
 
 Its commit waits for the disk. A server that lost it in a crash, while this process lived on, would
 leave a message in flight that nobody will ever settle.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Sequence
+import contextlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -32,6 +34,10 @@ log = structlog.get_logger()
 
 MOST = 256
 """Settlements in one transaction."""
+_AT_ONCE = 8
+"""Transactions at once, each of another brand or day."""
+_LOOK = 0.25
+"""Seconds between two looks whether the end has come."""
 _TRIES = 4
 """Of a settlement that PostgreSQL or we ourselves cannot make sense of."""
 _AWAY = (
@@ -50,6 +56,10 @@ EVENT_OF: dict[str, EventType] = {
     "unknown": "message.unknown",
     "partial": "message.unknown",
 }
+
+
+_Key = tuple[UUID, date]
+"""Brand and day: what one transaction is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,7 @@ class Settler:
         self._window = window
         self._waiting: list[Settled] = []
         self._came = asyncio.Event()
+        self._storing: dict[_Key, asyncio.Task[None]] = {}
 
     def put(self, settled: Settled) -> None:
         """Take over one settlement; its slot comes back when it is stored."""
@@ -82,33 +93,41 @@ class Settler:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write down what comes until `stop` is set and nothing is left."""
-        while not (stop.is_set() and not self._waiting and self._window.used == 0):
-            if not self._waiting:
-                self._came.clear()
-                try:
-                    async with asyncio.timeout(0.25):
-                        await self._came.wait()
-                except TimeoutError:
-                    continue
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            await self._store(batch)
-
-    async def _store(self, batch: Sequence[Settled]) -> None:
-        groups: dict[tuple[UUID, date], list[Settled]] = defaultdict(list)
-        for settled in batch:
-            groups[settled.brand_id, settled.message.day].append(settled)
-        if len(groups) == 1:
-            await self._store_group(batch)
-            return
         async with asyncio.TaskGroup() as tasks:
-            for group in groups.values():
-                tasks.create_task(self._store_group(group))
+            while not (stop.is_set() and not self._waiting and self._window.used == 0):
+                self._came.clear()
+                for key, group in self._next().items():
+                    self._storing[key] = tasks.create_task(self._store(key, group))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK):
+                        await self._came.wait()
 
-    async def _store_group(self, group: Sequence[Settled]) -> None:
+    def _next(self) -> dict[_Key, list[Settled]]:
+        """Take what can be stored now: one brand that has to wait holds up no other."""
+        groups: dict[_Key, list[Settled]] = {}
+        later: list[Settled] = []
+        for settled in self._waiting:
+            key = settled.brand_id, settled.message.day
+            room = len(groups[key]) < MOST if key in groups else self._room(key, groups)
+            if room:
+                groups.setdefault(key, []).append(settled)
+            else:
+                later.append(settled)
+        self._waiting = later
+        return groups
+
+    def _room(self, key: _Key, groups: Mapping[_Key, object]) -> bool:
+        """Say whether one more transaction may begin, about this key."""
+        return key not in self._storing and len(self._storing) + len(groups) < _AT_ONCE
+
+    async def _store(self, key: _Key, group: Sequence[Settled]) -> None:
         """Store one group, however often it takes: the statement can be repeated."""
         await failpoints.reach("dispatcher.before_settle")
         await self._store_somehow(group)
-        self._window.give(len(group))
+        for lane_id, slots in Counter(settled.account_id for settled in group).items():
+            self._window.give(lane_id, slots)
+        del self._storing[key]
+        self._came.set()
         await failpoints.reach("dispatcher.after_settle")
 
     async def _store_somehow(self, group: Sequence[Settled]) -> None:

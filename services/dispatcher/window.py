@@ -1,7 +1,18 @@
 """How much may be in flight in this process: between the intent and its settlement."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
+from typing import NamedTuple
+from uuid import UUID
+
+_SHARE = 2
+"""How much one lane may hold, as a multiple of what is free."""
+
+
+class _Waiting(NamedTuple):
+    lane_id: UUID
+    wanted: int
+    slots: asyncio.Future[int]
 
 
 class Window:
@@ -9,41 +20,74 @@ class Window:
 
     A slot is taken before the intent and given back after the settlement is committed, so the
     window's size bounds how many messages a crash can leave unknown.
+
+    A lane may hold twice as many as are free: alone two thirds of all, two lanes 40 % each, and so
+    on. However many accounts hang there is room for one more, and slots that nobody wants are not
+    kept for anybody (the dynamic thresholds of Choudhury and Hahne,
+    https://doi.org/10.1109/90.664262).
     """
 
     def __init__(self, size: int) -> None:
         """Have `size` slots."""
         self.size = size
+        self._held: Counter[UUID] = Counter()
         self._free = size
-        self._waiting: deque[tuple[int, asyncio.Future[int]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
+        self._empty: dict[UUID, asyncio.Event] = {}
 
     @property
     def used(self) -> int:
         """How many slots are taken."""
         return self.size - self._free
 
-    async def take(self, wanted: int) -> int:
-        """Wait for a free slot; take as many as there are, `wanted` at most."""
-        if self._free and not self._waiting:
-            return self._hand_out(wanted)
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting.append((wanted, future))
+    async def take(self, lane_id: UUID, wanted: int) -> int:
+        """Wait for a slot; take as many as this lane may have, `wanted` at most."""
+        if taken := self._hand_out(lane_id, wanted):
+            return taken
+        slots: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting := _Waiting(lane_id, wanted, slots))
         try:
-            return await future
+            return await slots
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
-                self.give(future.result())
+            if not slots.cancelled():
+                self.give(lane_id, slots.result())
+            else:
+                self._waiting.remove(waiting)
             raise
 
-    def give(self, slots: int = 1) -> None:
+    def give(self, lane_id: UUID, slots: int = 1) -> None:
         """Give slots back."""
         self._free += slots
-        while self._free and self._waiting:
-            wanted, future = self._waiting.popleft()
-            if not future.done():
-                future.set_result(self._hand_out(wanted))
+        self._held[lane_id] -= slots
+        if not self._held[lane_id]:
+            del self._held[lane_id]
+            if empty := self._empty.pop(lane_id, None):
+                empty.set()
+        self._serve()
 
-    def _hand_out(self, wanted: int) -> int:
-        taken = min(wanted, self._free)
-        self._free -= taken
+    async def emptied(self, lane_id: UUID) -> None:
+        """Return when a lane holds no slot: all that it began is written down."""
+        while lane_id in self._held:
+            await self._empty.setdefault(lane_id, asyncio.Event()).wait()
+
+    def _serve(self) -> None:
+        """Hand out what is free to those who wait and may have it."""
+        still: deque[_Waiting] = deque()
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if waiting.slots.done():
+                still.append(waiting)
+            elif taken := self._hand_out(waiting.lane_id, waiting.wanted):
+                waiting.slots.set_result(taken)
+            else:
+                still.append(waiting)
+        self._waiting = still
+
+    def _hand_out(self, lane_id: UUID, wanted: int) -> int:
+        # As many as leave it, once they are taken, with no more than its share of what is free.
+        allowed = -(-(_SHARE * self._free - self._held[lane_id]) // (_SHARE + 1))
+        taken = max(0, min(wanted, allowed))
+        if taken:
+            self._free -= taken
+            self._held[lane_id] += taken
         return taken

@@ -19,6 +19,9 @@ class Recorder:
         self.started: list[tuple[object, int]] = []
         self.leases = {}
         self.running = asyncio.Event()
+        self.may_land = asyncio.Event()
+        """While it is not set, what is in flight stays there."""
+        self.may_land.set()
 
     def __call__(self, lane, lease):
         self.started.append((lane.id, lane.epoch))
@@ -28,6 +31,7 @@ class Recorder:
     async def run(self, *, stop, wake):
         self.running.set()
         await stop.wait()
+        await self.may_land.wait()
 
 
 @pytest.fixture
@@ -48,7 +52,8 @@ async def held(dispatcher_database, recorder):
     made = Lanes(dispatcher_database, recorder)
     await made.member.join()
     yield made
-    await made._let_go(list(made._held))
+    recorder.may_land.set()
+    await made._let_go(list(made._held.values()))
 
 
 async def add_lane(database):
@@ -130,11 +135,34 @@ async def test_a_lane_that_could_not_be_given_back_is_worked_on_again(
     with monkeypatch.context() as patched:
         patched.setattr(lanes, "give", away)
         with pytest.raises(DatabaseUnavailable):
-            await held._let_go([lane_id])
+            await held._let_go([held._held[lane_id]])
     await held._balance()
     await asyncio.sleep(0)
 
     assert [started for started, _ in recorder.started] == [lane_id, lane_id]
+
+
+async def test_a_lane_that_is_given_back_slowly_holds_up_nothing_else(
+    dispatcher_database, held, recorder
+):
+    """What is in flight on it may take half a minute, in which others may die."""
+    lanes_of_one = {await add_lane(dispatcher_database) for _ in range(2)}
+    await held._balance()
+    await asyncio.sleep(0)
+    recorder.may_land.clear()
+    other = Membership(dispatcher_database)
+    await other.join()
+    async with asyncio.timeout(5):
+        await held._balance()
+        await held._balance()
+    (going,) = held._going
+    stopped = [each for each in held._held.values() if each.stop.is_set()]
+
+    assert len(stopped) == 1
+    assert {await owner(dispatcher_database, each) for each in lanes_of_one} == {held.member.id}
+    recorder.may_land.set()
+    await going
+    assert await owner(dispatcher_database, stopped[0].lane.id) is None
 
 
 async def test_a_lane_whose_account_is_gone_is_let_alone(dispatcher_database, held, recorder):
