@@ -107,7 +107,11 @@ async def change(
 
 
 async def connect(desk: Desk, brand_id: UUID, account_id: UUID, wanted: ConnectIn) -> AccountState:
-    """Let the platform check the credentials and send its webhooks to us."""
+    """Let the platform check the credentials and send its webhooks to us.
+
+    A bot or number is connected once: it has one webhook, and those who say no to it say so there.
+    """
+    await _free(desk, brand_id, account_id)
     try:
         opened = await desk.accounts.sender(brand_id, account_id, fresh=True)
         async with asyncio.timeout(CONNECT_WITHIN):
@@ -129,6 +133,11 @@ async def connect(desk: Desk, brand_id: UUID, account_id: UUID, wanted: ConnectI
         ) from error
     async with desk.database.connection(brand_id) as connection:
         row = await _locked(connection, brand_id, account_id)
+        platform_id = _own_id(desk, row)
+        if platform_id is not None and not await accounts.hold(
+            connection, channel=row.channel, platform_id=platform_id, account_id=account_id
+        ):
+            raise await _taken(connection, brand_id, row.channel, platform_id)
         await accounts.connected(
             connection,
             brand_id=brand_id,
@@ -145,6 +154,39 @@ async def connect(desk: Desk, brand_id: UUID, account_id: UUID, wanted: ConnectI
         row = await _locked(connection, brand_id, account_id)
     log.info("account.connected", account=str(account_id), channel=row.channel)
     return state(row)
+
+
+async def _free(desk: Desk, brand_id: UUID, account_id: UUID) -> None:
+    """Refuse, before the platform hears of it, what another account is connected as."""
+    async with desk.database.connection(brand_id) as connection:
+        row = await _locked(connection, brand_id, account_id)
+        platform_id = _own_id(desk, row)
+        if platform_id is None:
+            return
+        holder = await accounts.holder(connection, channel=row.channel, platform_id=platform_id)
+        if holder not in (None, account_id):
+            raise await _taken(connection, brand_id, row.channel, platform_id)
+
+
+def _own_id(desk: Desk, row: AccountRow) -> str | None:
+    """Return the platform's id of the one bot or number that an account speaks as, if any."""
+    channel = desk.channels[row.channel]
+    plain = desk.sealer.open(row.credentials, context=sealing_context(row.brand_id, row.id))
+    return channel.platform_account_id(channel.credentials.model_validate_json(plain))
+
+
+async def _taken(
+    connection: asyncpg.Connection, brand_id: UUID, channel: str, platform_id: str
+) -> Problem:
+    """Say which account it is, if that is the brand's own."""
+    holder = await accounts.holder(connection, channel=channel, platform_id=platform_id)
+    known = holder and await accounts.find(connection, brand_id=brand_id, account_id=holder)
+    which = f"account {holder} of yours" if known else "an account of another brand"
+    return Problem(
+        409,
+        "account_taken",
+        f"This is connected as {which} already, and can be connected once. Delete that first.",
+    )
 
 
 async def _connected(sender: Sender, wanted: ConnectIn) -> Connected:

@@ -10,6 +10,8 @@ from shared.problems import Problem
 
 RETRY_AFTER: Final = "2"
 _TOLD_ON: Final = frozenset({400, 404, 409, 410, 413, 415, 422})
+_PASSES: Final = frozenset({"platform_unavailable"})
+"""What one service tells another as final, so that it is not asked again and again, and is not."""
 # JSON may hold what PostgreSQL's text and UTF-8 cannot: U+0000, and halves of surrogate pairs.
 _SUSPECT: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]|\0")
 
@@ -18,6 +20,9 @@ def refused(error: ServiceRefused) -> Problem:
     """Return a service's refusal as our own answer; what was our fault is not the caller's."""
     if error.status not in _TOLD_ON:
         raise error
+    if error.code in _PASSES:
+        headers = {"Retry-After": RETRY_AFTER}
+        return Problem(503, error.code, error.detail, headers=headers)
     return Problem(error.status, error.code, error.detail, errors=error.errors)
 
 

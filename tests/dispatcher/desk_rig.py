@@ -60,6 +60,8 @@ class Rig:
     http: httpx.AsyncClient
     brand_id: UUID = field(default_factory=new_id)
     accounts: list[UUID] = field(default_factory=list)
+    credentials: dict[str, Any] | None = None
+    """What the brand was opened with."""
 
     @property
     def account_id(self) -> UUID:
@@ -69,6 +71,7 @@ class Rig:
         return "/".join((f"/v1/brands/{self.brand_id}", *map(str, steps)))
 
     async def open_brand(self, *, credentials: dict[str, Any] | None = None) -> None:
+        self.credentials = credentials
         await self.consent.put_brand(
             BrandFacts(
                 id=self.brand_id,

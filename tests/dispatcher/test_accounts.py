@@ -160,6 +160,40 @@ async def test_the_platform_checks_who_we_are(connected: tuple[Rig, Platform]) -
     assert told.platform_name
 
 
+async def test_a_bot_is_connected_once(connected: tuple[Rig, Platform]) -> None:
+    rig, platform = connected
+    await rig.dispatcher.connect(rig.brand_id, rig.account_id, HOOK)
+    [row] = await rig.sql("SELECT platform_id FROM dispatcher.account")
+    second = await rig.add_account(credentials=rig.credentials)
+    calls = platform.log.last_seq
+
+    answer = await rig.http.post(rig.path("accounts", second, "connect"), json=HOOK.model_dump())
+
+    assert row["platform_id"] == str(OWN_BOT)
+    assert (answer.status_code, answer.json()["code"]) == (409, "account_taken")
+    assert str(rig.account_id) in answer.json()["detail"]
+    assert platform.log.last_seq == calls
+    await rig.dispatcher.connect(rig.brand_id, rig.account_id, HOOK)
+    await rig.dispatcher.delete_account(rig.brand_id, rig.account_id)
+    told = await rig.dispatcher.connect(rig.brand_id, second, HOOK)
+    assert told.status == "connected"
+
+
+async def test_another_brands_account_is_not_named(connected: tuple[Rig, Platform]) -> None:
+    rig, _ = connected
+    await rig.dispatcher.connect(rig.brand_id, rig.account_id, HOOK)
+    first = rig.account_id
+    rig.brand_id, rig.accounts = new_id(), []
+    await rig.open_brand(credentials=rig.credentials)
+
+    answer = await rig.http.post(
+        rig.path("accounts", rig.account_id, "connect"), json=HOOK.model_dump()
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "account_taken")
+    assert str(first) not in answer.text
+
+
 async def test_a_platform_that_refuses_us_is_quoted(connected: tuple[Rig, Platform]) -> None:
     rig, platform = connected
     platform.fail_next("bad_account")

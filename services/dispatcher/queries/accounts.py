@@ -128,6 +128,48 @@ async def change(
         settings,
         platform_id,
     )
+    if platform_id is not None:
+        await let_go(connection, account_id=account_id, but=platform_id)
+
+
+async def holder(connection: asyncpg.Connection, *, channel: str, platform_id: str) -> UUID | None:
+    """Return the account, of whatever brand, that is connected as this bot or number."""
+    account_id: UUID | None = await connection.fetchval(
+        "SELECT account_id FROM dispatcher.platform_account"
+        " WHERE channel = $1 AND platform_id = $2",
+        channel,
+        platform_id,
+    )
+    return account_id
+
+
+async def hold(
+    connection: asyncpg.Connection, *, channel: str, platform_id: str, account_id: UUID
+) -> bool:
+    """Let an account be the one of this bot or number; false when another one is."""
+    await let_go(connection, account_id=account_id, but=platform_id)
+    return bool(
+        await connection.fetchval(
+            "INSERT INTO dispatcher.platform_account AS p (channel, platform_id, account_id)"
+            " VALUES ($1, $2, $3) ON CONFLICT (channel, platform_id)"
+            " DO UPDATE SET account_id = $3 WHERE p.account_id = $3 RETURNING true",
+            channel,
+            platform_id,
+            account_id,
+        )
+    )
+
+
+async def let_go(
+    connection: asyncpg.Connection, *, account_id: UUID, but: str | None = None
+) -> None:
+    """Let others connect as what this account was connected as, `but` as this."""
+    await connection.execute(
+        "DELETE FROM dispatcher.platform_account"
+        " WHERE account_id = $1 AND platform_id IS DISTINCT FROM $2",
+        account_id,
+        but,
+    )
 
 
 async def connected(
@@ -184,6 +226,7 @@ async def delete(connection: asyncpg.Connection, *, brand_id: UUID, account_id: 
     )
     if gone:
         await connection.execute("DELETE FROM dispatcher.lane WHERE id = $1", account_id)
+        await let_go(connection, account_id=account_id)
     return bool(gone)
 
 

@@ -65,6 +65,15 @@ CREATE TABLE dispatcher.account (
     deleted_at timestamptz,
     PRIMARY KEY (brand_id, id)
 );
+-- Which account speaks as which bot or number: it has one webhook, and one list of who said no, so
+-- it is connected once in the whole house. Brands cannot see each other's rows, so this has no such
+-- policy.
+CREATE TABLE dispatcher.platform_account (
+    channel text NOT NULL,
+    platform_id text NOT NULL,
+    account_id uuid NOT NULL UNIQUE,
+    PRIMARY KEY (channel, platform_id)
+);
 CREATE TABLE dispatcher.media (
     brand_id uuid NOT NULL,
     id uuid NOT NULL,
