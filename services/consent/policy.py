@@ -111,6 +111,26 @@ def believed(at: datetime | None, *, recorded_at: datetime) -> datetime | None:
     return None if at is None or at > recorded_at + CLOCKS_APART else at
 
 
+def suppressed(status: str | None, *, blocked: bool, expired: bool, denied: bool) -> str | None:
+    """Say why a row of a file brings no consent to this person; None where it may, or did.
+
+    A file tells nothing newer than what a person said themselves: a no stands, wherever it reaches
+    here from, and a yes that has run out is asked for again and not renewed by a list.
+    """
+    if blocked:
+        return "blocked"
+    if status == "granted" and not expired:
+        return None
+    if status == "revoked" or denied:
+        return "revoked"
+    return None if status is None else "expired"
+
+
+def proves(source: str | None, wording: str | None) -> bool:
+    """Does a row of a file say how a person agreed, and to what? A date proves nothing."""
+    return bool(source and source.strip() and wording and wording.strip())
+
+
 def grants_again(granted_at: datetime | None, *, denied_at: datetime | None) -> bool:
     """Does a grant count after the newest no that covers it?
 

@@ -34,7 +34,11 @@ from shared.security.service_tokens import Signer
 from shared.server import MEBIBYTE, BodyLimit, Guard
 from shared.worker import Workers
 
-LARGER: Final = {"/v1/media": BodyLimit(size=60 * MEBIBYTE, seconds=300.0)}
+LARGER: Final = {
+    "/v1/media": BodyLimit(size=60 * MEBIBYTE, seconds=300.0),
+    # A million people, read as they come.
+    "/v1/consents/imports": BodyLimit(size=1024 * MEBIBYTE, seconds=7_200.0),
+}
 """Bodies that may be larger than a mebibyte."""
 
 

@@ -22,12 +22,14 @@ from shared.contracts.consent import (
     Person,
     PersonChange,
 )
+from shared.contracts.imports import AsideRows, Import, ImportIn, ImportRows
 from shared.security.service_tokens import Signer
 
 CHECK_WITHIN = 4.0
 """Seconds for a permission: less than the time for which its answer is good."""
 _COUNT_WITHIN = 60.0
 _FEED_WITHIN = 10.0
+_LOT_WITHIN = 30.0
 
 
 class Answer(NamedTuple):
@@ -173,6 +175,34 @@ class ConsentClient:
             History, "GET", path, params={"after": after, "limit": limit}
         )
 
+    # Imports
+
+    async def begin_import(self, wanted: ImportIn) -> Import:
+        """Begin an import, or hear how far it is. Raises `ServiceRefused`: `id_reused`."""
+        path = _import(wanted.brand_id, wanted.id)
+        return await self._service.ask(Import, "PUT", path, body=wanted)
+
+    async def import_rows(self, brand_id: UUID, import_id: UUID, lot: ImportRows) -> Import:
+        """Import some rows; those that were imported already change nothing."""
+        path = f"{_import(brand_id, import_id)}/rows"
+        return await self._service.ask(Import, "POST", path, body=lot, within=_LOT_WITHIN)
+
+    async def end_import(self, brand_id: UUID, import_id: UUID) -> Import:
+        """Say that there are no more rows."""
+        return await self._service.ask(Import, "POST", f"{_import(brand_id, import_id)}/end")
+
+    async def get_import(self, brand_id: UUID, import_id: UUID) -> Import:
+        """Return how far an import is, or raise `ServiceRefused` with status 404."""
+        return await self._service.ask(Import, "GET", _import(brand_id, import_id))
+
+    async def import_aside(
+        self, brand_id: UUID, import_id: UUID, *, after: int = 0, limit: int = 200
+    ) -> AsideRows:
+        """Return which rows brought no consent, after the row `after`."""
+        path = f"{_import(brand_id, import_id)}/rows"
+        params = {"after": after, "limit": limit}
+        return await self._service.ask(AsideRows, "GET", path, params=params)
+
     async def feed(self, *, after: int, limit: int = 500, wait: float = 0.0) -> Feed:
         """Return what became true after `after`; wait so many seconds while there is nothing."""
         return await self._service.ask(
@@ -182,6 +212,10 @@ class ConsentClient:
             params={"after": after, "limit": limit, "wait": wait},
             within=_FEED_WITHIN + wait,
         )
+
+
+def _import(brand_id: UUID, import_id: UUID) -> str:
+    return f"/v1/brands/{brand_id}/imports/{import_id}"
 
 
 def _person(brand_id: UUID, person_id: UUID) -> str:

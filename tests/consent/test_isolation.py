@@ -9,7 +9,18 @@ from shared.database import Database
 from shared.ids import new_id
 from tests.consent.consent_house import House
 
-TENANT = ("brand", "account", "person", "identity", "address", "event", "state", "denial")
+TENANT = (
+    "brand",
+    "account",
+    "person",
+    "identity",
+    "address",
+    "event",
+    "state",
+    "denial",
+    "import",
+    "import_aside",
+)
 IDS_ONLY = {
     "feed": {"cursor", "brand_id", "event_id", "type"},
     "feed_arrival": {"seq", "brand_id", "event_id", "type"},

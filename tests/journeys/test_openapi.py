@@ -14,7 +14,7 @@ import pytest
 import schemathesis
 from PIL import Image
 
-from services.gateway import examples
+from services.gateway import examples, import_examples
 from services.gateway.app import create_app
 from tests.gateway.gateways import settings_for
 from tests.house import OPERATOR_KEY, House, a_house
@@ -26,7 +26,8 @@ FIRST_DAY = (
     "create_account list_accounts get_account connect_account change_account "
     "upload_media get_media get_media_content "
     "create_story list_stories get_story list_renderings change_story "
-    "create_consent check_consents find_people get_person change_person list_history "
+    "create_consent check_consents import_consents get_import list_import_rows "
+    "find_people get_person change_person list_history "
     "create_callback list_callbacks get_callback rotate_callback_secret "
     "create_message get_message "
     "create_campaign list_campaigns get_campaign preflight_campaign "
@@ -106,12 +107,14 @@ class _Reader:
 
         async def called() -> bool:
             nonlocal answer
+            body = self._body(operation)
+            key = OPERATOR_KEY if by_operator else self.key
             answer = await self.house.api.request(
                 method,
                 self._mine(path.format_map(_IDS)),
                 params=_QUESTIONS.get(operation["operationId"]),
-                headers={"authorization": f"Bearer {OPERATOR_KEY if by_operator else self.key}"},
-                **self._body(operation),
+                headers={"authorization": f"Bearer {key}", **body.pop("headers", {})},
+                **body,
             )
             said = f"{operation['operationId']}: {answer.status_code} {answer.text}"
             assert answer.status_code == int(wanted), said
@@ -145,6 +148,9 @@ class _Reader:
         content = operation.get("requestBody", {}).get("content", {})
         if "multipart/form-data" in content:
             return {"files": {"file": ("cup.jpg", _picture(), "image/jpeg")}}
+        if "text/csv" in content:
+            file = content["text/csv"]["example"]
+            return {"content": file, "headers": {"content-type": "text/csv"}}
         if "application/json" not in content:
             return {}
         body = json.loads(self._mine(json.dumps(content["application/json"]["example"])))
@@ -164,10 +170,14 @@ _IDS = {
     "person_id": examples.PERSON_ID,
     "endpoint_id": examples.ENDPOINT_ID,
     "event_id": examples.EVENT_ID,
+    "import_id": import_examples.IMPORT_ID,
 }
 
 
-_QUESTIONS = {"find_people": {"channel": "telegram", "address": "123456789"}}
+_QUESTIONS = {
+    "find_people": {"channel": "telegram", "address": "123456789"},
+    "import_consents": {"channel": "telegram"},
+}
 
 
 async def test_every_example_works_as_it_is_written(urls, schema):

@@ -187,6 +187,40 @@ FEED = {
     "cursor": 88,
 }
 
+_IMPORT = "0192f0e1-0c2d-7e3f-8a4b-5c6d7e8f9a0b"
+IMPORT_IN = {"id": _IMPORT, "brand_id": _BRAND, "account_id": _ACCOUNT, "purpose": "marketing"}
+IMPORT_ROWS = {
+    "first": 1,
+    "rows": [
+        {
+            "address": _ADDRESS,
+            "language": "it",
+            "tags": ["regular"],
+            "evidence": {
+                "source": "shop_till",
+                "wording": "Yes, write to me about new roasts.",
+                "at": _MORNING,
+            },
+        },
+        {"address": "987654321"},
+    ],
+}
+IMPORT = {
+    "id": _IMPORT,
+    "account_id": _ACCOUNT,
+    "purpose": "marketing",
+    "status": "running",
+    "rows": 2,
+    "granted": 1,
+    "known": 0,
+    "suppressed": 0,
+    "quarantined": 1,
+    "reasons": {"no_evidence": 1},
+    "created_at": _EVENING,
+    "ended_at": None,
+}
+IMPORT_ASIDE = {"items": [{"row": 2, "reason": "no_evidence"}], "next": None}
+
 
 def answers(example: object, model: type[BaseModel] | None = None) -> dict[int | str, Any]:
     """Return what a route says about its 200, with its contract where the route has none."""

@@ -1,0 +1,242 @@
+"""Imports: some hundred people in a few statements, and each of them under their lock."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from services.consent.queries.people import Place
+
+_COLUMNS = (
+    "id, account_id, purpose, rows, granted, known, suppressed, quarantined, reasons,"
+    " created_at, ended_at"
+)
+_BEGIN = """
+INSERT INTO consent.import (brand_id, id, account_id, purpose) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING
+"""
+_FIND = f"SELECT {_COLUMNS} FROM consent.import WHERE brand_id = $1 AND id = $2"  # noqa: S608
+_COUNT = f"""
+UPDATE consent.import SET rows = rows + $3, granted = granted + $4, known = known + $5,
+    suppressed = suppressed + $6, quarantined = quarantined + $7, reasons = $8
+WHERE brand_id = $1 AND id = $2 RETURNING {_COLUMNS}
+"""  # noqa: S608 -- constants
+_END = f"""
+UPDATE consent.import SET ended_at = coalesce(ended_at, now()) WHERE brand_id = $1 AND id = $2
+RETURNING {_COLUMNS}
+"""  # noqa: S608 -- constants
+_SET_ASIDE = """
+INSERT INTO consent.import_aside (brand_id, import_id, number, reason)
+SELECT $1, $2, number, reason FROM unnest($3::int[], $4::text[]) AS x(number, reason)
+"""
+_ASIDE = """
+SELECT number AS row, reason FROM consent.import_aside
+WHERE brand_id = $1 AND import_id = $2 AND number > $3 ORDER BY number LIMIT $4
+"""
+# In the order of addresses: two imports that meet the same people do not wait in a circle.
+_MEET = """
+WITH met AS (
+    INSERT INTO consent.identity (brand_id, channel, address, person_id)
+    SELECT $1, $2, x.address, x.person_id
+    FROM unnest($3::text[], $4::uuid[]) AS x(address, person_id) ORDER BY x.address COLLATE "C"
+    ON CONFLICT DO NOTHING RETURNING person_id)
+INSERT INTO consent.person (brand_id, id) SELECT $1, person_id FROM met
+"""
+_LOCK = """
+SELECT i.address, p.id FROM consent.identity i
+JOIN consent.person p ON p.brand_id = i.brand_id AND p.id = i.person_id
+WHERE i.brand_id = $1 AND i.channel = $2 AND i.address = ANY ($3::text[])
+ORDER BY p.id FOR UPDATE OF p
+"""
+_LOOK = """
+SELECT x.address, s.status, s.expires_at <= now() AS expired, k.blocked_at IS NOT NULL AS blocked,
+    EXISTS (SELECT FROM consent.denial d WHERE d.brand_id = $1 AND d.person_id = x.person_id
+            AND d.purpose = ANY ($7::text[])
+            AND (d.reach, d.target) IN (('account', $2::text), ('channel', $3), ('brand', '')))
+        AS denied
+FROM unnest($4::text[], $5::uuid[]) AS x(address, person_id)
+LEFT JOIN consent.state s ON s.brand_id = $1 AND s.account_id = $2::text::uuid AND s.purpose = $6
+    AND s.address = x.address
+LEFT JOIN consent.address k ON k.brand_id = $1 AND k.account_id = $2::text::uuid
+    AND k.address = x.address
+"""
+_KNOW = """
+INSERT INTO consent.address (brand_id, account_id, address, person_id)
+SELECT $1, $2, x.address, x.person_id
+FROM unnest($3::text[], $4::uuid[]) AS x(address, person_id)
+ON CONFLICT DO NOTHING
+"""
+_DESCRIBE = """
+UPDATE consent.person p SET language = coalesce(p.language, x.language), tags = ARRAY(
+    SELECT DISTINCT tag FROM (SELECT unnest(p.tags) UNION
+        SELECT jsonb_array_elements_text(x.tags::jsonb)) AS t(tag) ORDER BY tag)
+FROM unnest($2::uuid[], $3::text[], $4::text[]) AS x(person_id, language, tags)
+WHERE p.brand_id = $1 AND p.id = x.person_id
+"""
+_GRANT = """
+WITH line AS (
+    INSERT INTO consent.event (brand_id, id, action, account_id, channel, address, person_id,
+        purpose, scope, held_scope, purposes, sealed, recorded_at, outcome)
+    SELECT $1, x.id, 'import', $2, $3, x.address, x.person_id, $4, 'purpose', 'purpose',
+        ARRAY[$4], x.sealed, clock_timestamp(), 'granted'
+    FROM unnest($5::uuid[], $6::text[], $7::uuid[], $8::bytea[]) WITH ORDINALITY
+        AS x(id, address, person_id, sealed, n) ORDER BY x.n
+    RETURNING id, seq, address, person_id, recorded_at)
+INSERT INTO consent.state (brand_id, account_id, purpose, address, status, event_id, seq, since,
+    person_id)
+SELECT $1, $2, $4, address, 'granted', id, seq, recorded_at, person_id FROM line
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand for an address, under the person's lock."""
+
+    status: str | None
+    expired: bool
+    blocked: bool
+    denied: bool
+    """Some no covers the purpose here, on this or a wider reach."""
+
+
+@dataclass(frozen=True, slots=True)
+class Yes:
+    """A row that becomes a line of the ledger."""
+
+    event_id: UUID
+    address: str
+    person_id: UUID
+    sealed: bytes
+
+
+async def begin(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    import_id: UUID,
+    account_id: UUID,
+    purpose: str,
+) -> asyncpg.Record:
+    """Begin an import, or find it begun."""
+    await connection.execute(_BEGIN, brand_id, import_id, account_id, purpose)
+    return await connection.fetchrow(_FIND, brand_id, import_id)
+
+
+async def find(
+    connection: asyncpg.Connection, *, brand_id: UUID, import_id: UUID, lock: bool = False
+) -> asyncpg.Record | None:
+    """Return an import; with `lock`, nobody else adds to it until the transaction ends."""
+    return await connection.fetchrow(_FIND + " FOR UPDATE" * lock, brand_id, import_id)
+
+
+async def count(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    import_id: UUID,
+    counts: Mapping[str, int],
+    reasons: Mapping[str, int],
+) -> asyncpg.Record:
+    """Add to the counts; `reasons` are all of them, with those of before."""
+    names = ("rows", "granted", "known", "suppressed", "quarantined")
+    return await connection.fetchrow(
+        _COUNT, brand_id, import_id, *(counts.get(name, 0) for name in names), dict(reasons)
+    )
+
+
+async def end(connection: asyncpg.Connection, *, brand_id: UUID, import_id: UUID) -> asyncpg.Record:
+    """Let nothing more be added."""
+    return await connection.fetchrow(_END, brand_id, import_id)
+
+
+async def set_aside(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    import_id: UUID,
+    reasons: Mapping[int, str],
+) -> None:
+    """Remember which rows brought no consent, and why."""
+    await connection.execute(_SET_ASIDE, brand_id, import_id, list(reasons), list(reasons.values()))
+
+
+async def aside(
+    connection: asyncpg.Connection, *, brand_id: UUID, import_id: UUID, after: int, limit: int
+) -> list[asyncpg.Record]:
+    """Return rows that brought no consent, in the order of the file."""
+    return list(await connection.fetch(_ASIDE, brand_id, import_id, after, limit))
+
+
+async def lock_people(
+    connection: asyncpg.Connection, place: Place, *, met: Mapping[str, UUID]
+) -> dict[str, UUID]:
+    """Lock the people at these addresses; who is new gets the id that `met` names."""
+    addresses = sorted(met)
+    key = (place.brand_id, place.channel)
+    await connection.execute(_MEET, *key, addresses, [met[each] for each in addresses])
+    rows = await connection.fetch(_LOCK, *key, addresses)
+    return {address: UUID(int=person.int) for address, person in rows}
+
+
+async def look(
+    connection: asyncpg.Connection,
+    place: Place,
+    *,
+    purpose: str,
+    asked: Sequence[str],
+    people: Mapping[str, UUID],
+) -> dict[str, Standing]:
+    """Return how things stand at each address; `asked` are the purposes whose no counts."""
+    rows = await connection.fetch(
+        _LOOK,
+        place.brand_id,
+        str(place.account_id),
+        place.channel,
+        list(people),
+        list(people.values()),
+        purpose,
+        list(asked),
+    )
+    return {
+        row["address"]: Standing(
+            row["status"], bool(row["expired"]), bool(row["blocked"]), bool(row["denied"])
+        )
+        for row in rows
+    }
+
+
+async def grant(
+    connection: asyncpg.Connection, place: Place, *, purpose: str, yeses: Sequence[Yes]
+) -> None:
+    """Write the lines, and let them hold."""
+    addresses, people = [y.address for y in yeses], [y.person_id for y in yeses]
+    await connection.execute(_KNOW, place.brand_id, place.account_id, addresses, people)
+    await connection.execute(
+        _GRANT,
+        place.brand_id,
+        place.account_id,
+        place.channel,
+        purpose,
+        [y.event_id for y in yeses],
+        addresses,
+        people,
+        [y.sealed for y in yeses],
+    )
+
+
+async def describe(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    people: Mapping[UUID, tuple[str | None, Sequence[str]]],
+) -> None:
+    """Add tags to people, and a language where none is known: person → (language, tags)."""
+    await connection.execute(
+        _DESCRIBE,
+        brand_id,
+        list(people),
+        [language for language, _ in people.values()],
+        [orjson.dumps(list(tags)).decode() for _, tags in people.values()],
+    )
