@@ -6,9 +6,9 @@ not be. Values are texts, whole numbers, lists of texts and null, so there is on
 Nothing here is about the person. Who it was, where, and how they said it is the sealed half, and
 the entry holds two commitments to it:
 
-* `sealed`   SHA-256 of the stored ciphertext: shows that it is still the one of then;
-* `content`  SHA-256 of what was sealed, which begins with 32 random bytes: whoever is shown the
-             content can check it, and whoever is not can guess nothing, phone numbers included.
+* `sealed`      SHA-256 of the stored ciphertext: shows that it is still the one of then;
+* `commitment`  SHA-256 of what was sealed, 32 random bytes among it: whoever is shown it can check
+                it, and whoever is not can guess nothing, phone numbers included.
 
 Destroy the key of a sealed half and both say nothing any more, while the log still verifies.
 """
@@ -35,7 +35,7 @@ _AS_THEY_ARE = (
 _IDS = ("brand_id", "id", "account_id")
 _TIMES = ("platform_at", "recorded_at", "expires_at")
 
-COLUMNS = (*_IDS, *_AS_THEY_ARE, *_TIMES, "sealed", "content")
+COLUMNS = (*_IDS, *_AS_THEY_ARE, *_TIMES, "sealed", "commitment")
 """What has to be known of an event."""
 
 
@@ -47,7 +47,7 @@ def entry(event: Mapping[str, Any]) -> dict[str, Any]:
         **{name: str(event[name]) for name in _IDS},
         **{name: _zulu(event[name]) for name in _TIMES},
         "sealed": sha256(event["sealed"]).hexdigest(),
-        "content": None if event["content"] is None else event["content"].hex(),
+        "commitment": None if event["commitment"] is None else event["commitment"].hex(),
     }
 
 

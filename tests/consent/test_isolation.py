@@ -3,25 +3,32 @@
 import asyncpg
 import pytest
 
+from services.consent.notary import Notary
 from services.consent.registry import Registry
 from shared.contracts.consent import Scope
 from shared.database import Database
 from shared.ids import new_id
 from tests.consent.consent_house import House
 
-TENANT = ("brand", "account", "person", "identity", "address", "event", "state", "denial")
+TENANT = (
+    *("brand", "account", "person", "identity", "address", "event", "state", "denial"),
+    *("log_leaf", "log_node", "log_checkpoint"),
+)
 IDS_ONLY = {
     "feed": {"cursor", "brand_id", "event_id", "type"},
     "feed_arrival": {"seq", "brand_id", "event_id", "type"},
     "expiry": {"event_id", "brand_id", "expires_at"},
+    "log_arrival": {"brand_id", "seq", "event_id"},
+    "log_head": {"brand_id", "size", "checkpoint_id", "told_size", "due_at"},
 }
 
 
 @pytest.fixture
-async def full(house: House) -> House:
+async def full(house: House, registry: Registry) -> House:
     """A brand with a row in every table."""
     await house.say("grant")
     await house.say("revoke", scope=Scope.CHANNEL)
+    await Notary(registry).advance(house.brand_id)
     return house
 
 
