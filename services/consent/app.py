@@ -9,8 +9,10 @@ from fastapi import FastAPI
 from services.consent.api import audience, brands, checks, events, feed, health, imports, people
 from services.consent.evidence import Evidences
 from services.consent.expiry import Expiry
+from services.consent.notary import Notary
 from services.consent.registry import Registry
 from services.consent.settings import Settings
+from services.consent.signers import Signers
 from shared.database import Database
 from shared.problems import PROBLEMS, install
 from shared.security.sealing import Sealer
@@ -20,12 +22,14 @@ from shared.worker import Workers
 
 _EXPIRY_REST = 5.0
 """Seconds between two looks for consents that have run out; a check needs none of them."""
+_NOTARY_REST = 1.0
+"""Seconds for which an event may be recorded and not in the signed log."""
 # A hundred thousand addresses of the greatest length, escaped, and the question around them.
 _LARGER = {"/v1/audience": BodyLimit(size=64 * MEBIBYTE, seconds=60.0)}
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Return the app; its lifespan owns the database and the worker."""
+    """Return the app; its lifespan owns the database and the workers."""
     registry = Registry(
         Database(
             settings.database_url.get_secret_value(),
@@ -33,6 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
             name="permesso consent",
         ),
         Evidences(Sealer.from_base64(settings.sealing_keys_plain())),
+        Signers(settings.ledger_origin, settings.ledger_key.get_secret_value()),
     )
 
     @asynccontextmanager
@@ -40,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             async with Workers() as workers:
                 workers.start(Expiry(registry), rest=_EXPIRY_REST)
+                workers.start(Notary(registry), rest=_NOTARY_REST)
                 yield
         finally:
             await registry.database.close()

@@ -9,7 +9,7 @@ import asyncpg
 
 from services.consent import policy
 from services.consent.answers import seen_again
-from services.consent.evidence import Evidences
+from services.consent.evidence import Evidences, Subject
 from services.consent.moments import as_utc
 from services.consent.queries import ledger, people
 from services.consent.queries.ledger import Entry, Situation
@@ -174,6 +174,13 @@ def _entry(
     if event.action == "seen":
         # Their words agree to nothing, so they are evidence of nothing.
         evidence = evidence.model_copy(update={"text": None})
+    half = case.evidences.seal(
+        evidence,
+        reaches,
+        subject=Subject(case.person_id, case.place.channel, case.place.address),
+        brand_id=event.brand_id,
+        event_id=event.id,
+    )
     return Entry(
         id=event.id,
         place=case.place,
@@ -183,7 +190,8 @@ def _entry(
         scope=event.scope,
         held_scope=scope or event.scope,
         purposes=purposes or (event.purpose,),
-        sealed=case.evidences.seal(evidence, reaches, brand_id=event.brand_id, event_id=event.id),
+        sealed=half.sealed,
+        commitment=half.commitment,
         platform_at=as_utc(evidence.at),
         recorded_at=case.situation.now,
         expires_at=expires_at,

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from services.consent.evidence import Subject
 from services.consent.queries import expiry as queries
 from services.consent.queries.expiry import Ending
 from services.consent.registry import Registry
@@ -60,7 +61,18 @@ class Expiry:
         self, connection: asyncpg.Connection, brand_id: UUID, ending: Ending
     ) -> None:
         event_id = derived_id(ending.event_id, "expired")
-        sealed = self._registry.evidences.seal(_SOURCE, (), brand_id=brand_id, event_id=event_id)
+        half = self._registry.evidences.seal(
+            _SOURCE,
+            (),
+            subject=Subject(ending.person_id, ending.channel, ending.address),
+            brand_id=brand_id,
+            event_id=event_id,
+        )
         await queries.end(
-            connection, brand_id=brand_id, ending=ending, event_id=event_id, sealed=sealed
+            connection,
+            brand_id=brand_id,
+            ending=ending,
+            event_id=event_id,
+            sealed=half.sealed,
+            commitment=half.commitment,
         )

@@ -1,6 +1,7 @@
 """Tell those who follow what became true, in order, leaving nothing out."""
 
 import asyncio
+from base64 import b64encode
 from collections import defaultdict
 from uuid import UUID
 
@@ -40,12 +41,33 @@ async def _read(registry: Registry, *, after: int, limit: int) -> list[FeedItem]
     by_brand: dict[UUID, list[UUID]] = defaultdict(list)
     for row in rows:
         by_brand[row["brand_id"]].append(row["event_id"])
-    events: dict[UUID, asyncpg.Record] = {}
-    for brand_id, event_ids in by_brand.items():
+    found: dict[UUID, asyncpg.Record] = {}
+    for brand_id, ids in by_brand.items():
         async with registry.database.connection(brand_id) as connection:
-            found = await queries.details(connection, brand_id=brand_id, event_ids=event_ids)
-        events.update((event["id"], event) for event in found)
-    return [_item(row, events[row["event_id"]]) for row in rows]
+            events = await queries.details(connection, brand_id=brand_id, event_ids=ids)
+            heads = []
+            if len(events) < len(ids):
+                heads = await queries.checkpoints(connection, brand_id=brand_id, ids=ids)
+        found.update((each["id"], each) for each in (*events, *heads))
+    return [
+        (_head if row["type"] == "ledger.checkpoint" else _item)(row, found[row["event_id"]])
+        for row in rows
+    ]
+
+
+def _head(row: asyncpg.Record, checkpoint: asyncpg.Record) -> FeedItem:
+    return FeedItem(
+        cursor=row["cursor"],
+        brand_id=row["brand_id"],
+        event_id=row["event_id"],
+        type=row["type"],
+        at=checkpoint["at"],
+        data={
+            "size": checkpoint["size"],
+            "root": b64encode(checkpoint["root"]).decode(),
+            "note": checkpoint["note"],
+        },
+    )
 
 
 def _item(row: asyncpg.Record, event: asyncpg.Record) -> FeedItem:

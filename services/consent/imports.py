@@ -16,6 +16,7 @@ from uuid import UUID
 import asyncpg
 
 from services.consent import policy
+from services.consent.evidence import Subject
 from services.consent.queries import imports as queries
 from services.consent.queries import people
 from services.consent.queries.imports import Yes
@@ -190,8 +191,11 @@ class _Lot:
         # Where it came from is in the ledger's own words; its date stays what the file claims.
         said = evidence.model_copy(update={"rule": f"import:{self._import_id}#{number}"})
         brand_id = self._place.brand_id
-        sealed = self._registry.evidences.seal(said, (), brand_id=brand_id, event_id=event_id)
-        return Yes(event_id, address, persons[address], sealed)
+        subject = Subject(persons[address], self._place.channel, address)
+        half = self._registry.evidences.seal(
+            said, (), subject=subject, brand_id=brand_id, event_id=event_id
+        )
+        return Yes(event_id, address, persons[address], half)
 
     async def _describe(self, rows: Mapping[int, ImportRow], persons: Mapping[str, UUID]) -> None:
         """Note tags and languages of those who may be written to."""

@@ -1,9 +1,10 @@
-"""What the registry works with: a database, seals, and a bell for those who follow the feed."""
+"""What the registry works with: a database, seals, signers, a bell for who follows the feed."""
 
 import asyncio
 from dataclasses import dataclass, field
 
 from services.consent.evidence import Evidences
+from services.consent.signers import Signers
 from shared.database import Database
 
 
@@ -31,4 +32,5 @@ class Registry:
 
     database: Database
     evidences: Evidences
+    signers: Signers
     bell: Bell = field(default_factory=Bell)

@@ -1,5 +1,6 @@
 """What the consent service is told by its environment."""
 
+from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from shared.settings import ServiceSettings
@@ -13,3 +14,7 @@ class Settings(ServiceSettings):
     port: int = 8081
     pool_size: int = 20
     """Connections to PostgreSQL, for each of the two pools."""
+    ledger_key: SecretStr
+    """The Ed25519 seed (base64) that signs the checkpoints of every brand's log."""
+    ledger_origin: str = "permesso.local/ledger"
+    """What the names of the logs begin with; the brand's id follows. Never changed once in use."""

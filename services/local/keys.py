@@ -34,6 +34,8 @@ class Keys:
     """Ed25519 seeds by service."""
     sealing_keys: dict[str, dict[str, str]]
     """By service: keys by key id. No service can open what another has sealed."""
+    ledger_key: str
+    """The Ed25519 seed that signs the consent ledger's checkpoints."""
 
     def public_keys(self, service: str) -> dict[str, str]:
         """Return the public keys of those who may call a service."""
@@ -52,13 +54,19 @@ def fresh_keys() -> Keys:
         },
         service_keys={name: _key() for name in SERVICES},
         sealing_keys={name: {"k1": _key()} for name in SERVICES},
+        ledger_key=_key(),
     )
 
 
 def load_or_make(path: Path) -> Keys:
     """Return the keys in this file, which is made (mode 600) when it is not there."""
     try:
-        return Keys(**json.loads(path.read_text()))
+        stored = json.loads(path.read_text())
+        keys = Keys(**{"ledger_key": _key(), **stored})
+        if "ledger_key" not in stored:
+            # The file is of a version that signed nothing yet.
+            write_private(path, json.dumps(asdict(keys), indent=1) + "\n")
+        return keys
     except FileNotFoundError:
         keys = fresh_keys()
         write_private(path, json.dumps(asdict(keys), indent=1) + "\n")
@@ -94,6 +102,7 @@ def as_environment(keys: Keys, *, database: str | None = None) -> dict[str, str]
         lines[f"{prefix}_SERVICE_KEY"] = keys.service_keys[name]
         lines[f"{prefix}_SERVICE_PUBLIC_KEYS"] = json.dumps(keys.public_keys(name))
         lines[f"{prefix}_SEALING_KEYS"] = json.dumps(keys.sealing_keys[name])
+    lines["CONSENT_LEDGER_KEY"] = keys.ledger_key
     lines["MIGRATE_ROLE_PASSWORDS"] = json.dumps(keys.role_passwords)
     return lines | (_addresses(keys, database) if database else {})
 

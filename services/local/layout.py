@@ -81,6 +81,8 @@ class Layout:
         }
         if name != "consent":
             told["CONSENT_URL"] = self.url("consent")
+        if name == "consent":
+            told["LEDGER_KEY"] = self.keys.ledger_key
         if name == "gateway":
             told["INBOX_DATABASE_URL"] = database["permesso_inbox"]
             told["DISPATCHER_URL"] = self.url("dispatcher")

@@ -298,7 +298,7 @@ class FeedItem(Contract):
     cursor: int
     brand_id: UUID
     event_id: UUID
-    type: Literal["consent.granted", "consent.revoked", "consent.expired"]
+    type: Literal["consent.granted", "consent.revoked", "consent.expired", "ledger.checkpoint"]
     at: datetime
     data: dict[str, object]
 

@@ -28,6 +28,8 @@ def settings_for(url: str) -> Settings:
             "service_key": "unused",
             "service_public_keys": {"gateway": SIGNER.public_key},
             "sealing_keys": {"k1": "A" * 43},
+            "ledger_key": "B" * 42 + "A",
+            "ledger_origin": "aurora.example/ledger",
             "pool_size": 8,
         }
     )

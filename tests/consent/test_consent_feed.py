@@ -149,7 +149,7 @@ async def test_who_waits_is_woken_and_who_waits_in_vain_is_answered(
 async def test_the_feed_of_another_process_is_heard_too(
     house: House, registry: Registry, start: int
 ) -> None:
-    other = Registry(registry.database, registry.evidences)
+    other = Registry(registry.database, registry.evidences, registry.signers)
     waiting = asyncio.create_task(feed.follow(other, after=start, limit=10, wait=20))
     recorded = await house.say("grant")
 

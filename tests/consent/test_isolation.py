@@ -3,36 +3,39 @@
 import asyncpg
 import pytest
 
+from services.consent.notary import Notary
 from services.consent.registry import Registry
 from shared.contracts.consent import Scope
+from shared.contracts.imports import ImportIn, ImportRow, ImportRows
 from shared.database import Database
 from shared.ids import new_id
 from tests.consent.consent_house import House
 
 TENANT = (
-    "brand",
-    "account",
-    "person",
-    "identity",
-    "address",
-    "event",
-    "state",
-    "denial",
-    "import",
-    "import_aside",
+    *("brand", "account", "person", "identity", "address", "event", "state", "denial"),
+    *("log_leaf", "log_node", "log_checkpoint"),
+    *("import", "import_aside"),
 )
 IDS_ONLY = {
     "feed": {"cursor", "brand_id", "event_id", "type"},
     "feed_arrival": {"seq", "brand_id", "event_id", "type"},
     "expiry": {"event_id", "brand_id", "expires_at"},
+    "log_arrival": {"brand_id", "seq", "event_id"},
+    "log_head": {"brand_id", "size", "checkpoint_id", "told_size", "due_at"},
 }
 
 
 @pytest.fixture
-async def full(house: House) -> House:
+async def full(house: House, registry: Registry) -> House:
     """A brand with a row in every table."""
     await house.say("grant")
     await house.say("revoke", scope=Scope.CHANNEL)
+    await Notary(registry).advance(house.brand_id)
+    account_id = house.accounts["bot"]
+    begun = ImportIn(id=new_id(), brand_id=house.brand_id, account_id=account_id)
+    await house.client.begin_import(begun)
+    lot = ImportRows(first=1, rows=(ImportRow(address="7"),))
+    await house.client.import_rows(house.brand_id, begun.id, lot)
     return house
 
 

@@ -196,6 +196,7 @@ async def a_rig(
                     "dispatcher": DISPATCHER.public_key,
                 },
                 "sealing_keys": SEALING,
+                "ledger_key": seed(),
                 "pool_size": 4,
             }
         )

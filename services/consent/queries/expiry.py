@@ -15,6 +15,8 @@ class Ending:
     account_id: UUID
     address: str
     purpose: str
+    channel: str
+    person_id: UUID
 
 
 _FIND_DUE = """
@@ -33,7 +35,7 @@ SELECT 1 FROM consent.person WHERE brand_id = $1 AND id IN (
 ORDER BY id FOR UPDATE
 """
 _FIND_ENDINGS = """
-SELECT e.id, e.account_id, e.address, e.purpose FROM consent.event e
+SELECT e.id, e.account_id, e.address, e.purpose, e.channel, e.person_id FROM consent.event e
 JOIN consent.state s ON s.brand_id = e.brand_id AND s.account_id = e.account_id
     AND s.purpose = e.purpose AND s.address = e.address AND s.event_id = e.id
 WHERE e.brand_id = $1 AND e.id = ANY ($2::uuid[]) AND s.status = 'granted'
@@ -42,10 +44,10 @@ ORDER BY e.expires_at
 _END = """
 WITH line AS (
     INSERT INTO consent.event (brand_id, id, action, account_id, channel, address, person_id,
-        purpose, scope, held_scope, purposes, sealed, platform_at, recorded_at, expires_at,
-        outcome, reason)
+        purpose, scope, held_scope, purposes, sealed, commitment, platform_at, recorded_at,
+        expires_at, outcome, reason)
     SELECT brand_id, $3, 'expire', account_id, channel, address, person_id, purpose, 'purpose',
-        'purpose', ARRAY[purpose], $4, NULL, clock_timestamp(), expires_at, 'revoked', 'expired'
+        'purpose', ARRAY[purpose], $4, $8, NULL, clock_timestamp(), expires_at, 'revoked', 'expired'
     FROM consent.event WHERE brand_id = $1 AND id = $2
     RETURNING brand_id, id, seq, recorded_at),
 news AS (
@@ -81,7 +83,17 @@ async def find_endings(
 ) -> list[Ending]:
     """Return those of the grants that still hold; their people must be locked."""
     rows = await connection.fetch(_FIND_ENDINGS, brand_id, event_ids)
-    return [Ending(UUID(int=row[0].int), UUID(int=row[1].int), row[2], row[3]) for row in rows]
+    return [
+        Ending(
+            event_id=UUID(int=row["id"].int),
+            account_id=UUID(int=row["account_id"].int),
+            address=row["address"],
+            purpose=row["purpose"],
+            channel=row["channel"],
+            person_id=UUID(int=row["person_id"].int),
+        )
+        for row in rows
+    ]
 
 
 async def end(
@@ -91,6 +103,7 @@ async def end(
     ending: Ending,
     event_id: UUID,
     sealed: bytes,
+    commitment: bytes,
 ) -> None:
     """Write the line, tell the feed, and let the state be expired."""
     await connection.execute(
@@ -102,4 +115,5 @@ async def end(
         ending.account_id,
         ending.purpose,
         ending.address,
+        commitment,
     )

@@ -17,6 +17,18 @@ WITH taken AS (
 INSERT INTO consent.feed (brand_id, event_id, type)
 SELECT brand_id, event_id, type FROM taken ORDER BY seq
 """
+# The newest one of each brand, and no more often than they were promised.
+_TELL_CHECKPOINTS = """
+WITH due AS (
+    SELECT brand_id, size, checkpoint_id FROM consent.log_head
+    WHERE size > told_size AND due_at <= now() ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED),
+told AS (
+    UPDATE consent.log_head h SET told_size = due.size, due_at = now() + $1 * interval '1 second'
+    FROM due WHERE h.brand_id = due.brand_id RETURNING h.brand_id, due.checkpoint_id)
+INSERT INTO consent.feed (brand_id, event_id, type)
+SELECT brand_id, checkpoint_id, 'ledger.checkpoint' FROM told
+"""
+_TOLD_AT_ONCE = 500
 _READ = """
 SELECT cursor, brand_id, event_id, type FROM consent.feed WHERE cursor > $1 ORDER BY cursor LIMIT $2
 """
@@ -25,6 +37,21 @@ SELECT id, recorded_at, person_id, account_id, channel, address, purposes, held_
     expires_at
 FROM consent.event WHERE brand_id = $1 AND id = ANY ($2::uuid[])
 """
+_CHECKPOINTS = """
+SELECT id, size, root, note, at FROM consent.log_checkpoint
+WHERE brand_id = $1 AND id = ANY ($2::uuid[])
+"""
+
+
+async def tell_checkpoints(connection: asyncpg.Connection, *, every: float) -> bool:
+    """Put the logs' newest checkpoints into the feed, of one brand once in so many seconds.
+
+    Numbers of the feed are given under its lock; who does not get it comes again.
+    """
+    if not await connection.fetchval(_TRY_LOCK, _LOCK):
+        return False
+    done: str = await connection.execute(_TELL_CHECKPOINTS, every, _TOLD_AT_ONCE)
+    return done != "INSERT 0 0"
 
 
 async def arrange(connection: asyncpg.Connection, *, limit: int) -> None:
@@ -39,6 +66,13 @@ async def arrange(connection: asyncpg.Connection, *, limit: int) -> None:
         return
     if await connection.fetchval(_TRY_LOCK, _LOCK):
         await connection.execute(_ARRANGE, limit)
+
+
+async def checkpoints(
+    connection: asyncpg.Connection, *, brand_id: UUID, ids: Sequence[UUID]
+) -> list[asyncpg.Record]:
+    """Return those of a brand's checkpoints that have these ids, in any order."""
+    return list(await connection.fetch(_CHECKPOINTS, brand_id, ids))
 
 
 async def read(connection: asyncpg.Connection, *, after: int, limit: int) -> list[asyncpg.Record]:

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from services.consent.evidence import Half
 from services.consent.queries.people import Place
 
 _COLUMNS = (
@@ -78,11 +79,11 @@ WHERE p.brand_id = $1 AND p.id = x.person_id
 _GRANT = """
 WITH line AS (
     INSERT INTO consent.event (brand_id, id, action, account_id, channel, address, person_id,
-        purpose, scope, held_scope, purposes, sealed, recorded_at, outcome)
+        purpose, scope, held_scope, purposes, sealed, commitment, recorded_at, outcome)
     SELECT $1, x.id, 'import', $2, $3, x.address, x.person_id, $4, 'purpose', 'purpose',
-        ARRAY[$4], x.sealed, clock_timestamp(), 'granted'
-    FROM unnest($5::uuid[], $6::text[], $7::uuid[], $8::bytea[]) WITH ORDINALITY
-        AS x(id, address, person_id, sealed, n) ORDER BY x.n
+        ARRAY[$4], x.sealed, x.commitment, clock_timestamp(), 'granted'
+    FROM unnest($5::uuid[], $6::text[], $7::uuid[], $8::bytea[], $9::bytea[]) WITH ORDINALITY
+        AS x(id, address, person_id, sealed, commitment, n) ORDER BY x.n
     RETURNING id, seq, address, person_id, recorded_at)
 INSERT INTO consent.state (brand_id, account_id, purpose, address, status, event_id, seq, since,
     person_id)
@@ -108,7 +109,7 @@ class Yes:
     event_id: UUID
     address: str
     person_id: UUID
-    sealed: bytes
+    half: Half
 
 
 async def begin(
@@ -222,7 +223,8 @@ async def grant(
         [y.event_id for y in yeses],
         addresses,
         people,
-        [y.sealed for y in yeses],
+        [y.half.sealed for y in yeses],
+        [y.half.commitment for y in yeses],
     )
 
 

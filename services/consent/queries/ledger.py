@@ -24,6 +24,7 @@ class Entry:
     held_scope: str
     purposes: tuple[str, ...]
     sealed: bytes
+    commitment: bytes
     platform_at: datetime | None
     recorded_at: datetime
     outcome: str
@@ -60,8 +61,10 @@ FROM (VALUES (1)) AS one LEFT JOIN consent.address k
 """
 _APPEND = """
 INSERT INTO consent.event (brand_id, id, action, account_id, channel, address, person_id, purpose,
-    scope, held_scope, purposes, sealed, platform_at, recorded_at, expires_at, outcome, reason)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) RETURNING seq
+    scope, held_scope, purposes, sealed, commitment, platform_at, recorded_at, expires_at, outcome,
+    reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+RETURNING seq
 """
 _IN_REACH = """
 ($4 = 'brand' OR ($4 = 'channel' AND a.channel = $5) OR ($4 = 'account' AND a.id = $3))
@@ -159,6 +162,7 @@ async def append(connection: asyncpg.Connection, entry: Entry) -> int:
         entry.held_scope,
         list(entry.purposes),
         entry.sealed,
+        entry.commitment,
         entry.platform_at,
         entry.recorded_at,
         entry.expires_at,
