@@ -23,7 +23,9 @@ async def hear(gateway, account, *updates):
 
 
 def replies(gateway):
-    return [message.content.text for message in gateway.desk.messages.values()]
+    # Different persons are answered in no order.
+    messages = sorted(gateway.desk.messages.values(), key=lambda message: message.address)
+    return [message.content.text for message in messages]
 
 
 def received(gateway):
