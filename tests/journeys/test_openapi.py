@@ -27,6 +27,7 @@ FIRST_DAY = (
     "upload_media get_media get_media_content "
     "create_story list_stories get_story list_renderings change_story "
     "create_consent check_consents find_people get_person change_person list_history "
+    "list_ledger_entries get_ledger_checkpoint get_ledger_proof get_ledger_consistency "
     "create_callback list_callbacks get_callback rotate_callback_secret "
     "create_message get_message "
     "create_campaign list_campaigns get_campaign preflight_campaign "
@@ -164,10 +165,14 @@ _IDS = {
     "person_id": examples.PERSON_ID,
     "endpoint_id": examples.ENDPOINT_ID,
     "event_id": examples.EVENT_ID,
+    "consent_event_id": examples.CONSENT_ID,
 }
 
 
-_QUESTIONS = {"find_people": {"channel": "telegram", "address": "123456789"}}
+_QUESTIONS = {
+    "find_people": {"channel": "telegram", "address": "123456789"},
+    "get_ledger_consistency": {"from": 1, "to": 1},
+}
 
 
 async def test_every_example_works_as_it_is_written(urls, schema):

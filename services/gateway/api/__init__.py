@@ -13,6 +13,7 @@ from services.gateway.api import (
     consents,
     events,
     keys,
+    ledger,
     media,
     messages,
     people,
@@ -30,6 +31,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     messages.router,
     consents.router,
     people.router,
+    ledger.router,
     callbacks.router,
     events.router,
 )
