@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, TypeVar
+from uuid import UUID
 
 import typer
 from pydantic import ValidationError
@@ -88,6 +89,39 @@ def keys(
 
     for name, value in as_environment(fresh_keys(), database=database).items():
         typer.echo(f"{name}={value}")
+
+
+ledger = typer.Typer(help="The consent ledger, for those who do not believe us.")
+cli.add_typer(ledger, name="ledger")
+
+
+@ledger.command()
+def export(
+    brand: Annotated[UUID, typer.Argument(help="The brand whose ledger it is.")],
+    to: Annotated[Path, typer.Option(help="The file to write; it must not be there yet.")],
+) -> None:
+    """Write a brand's signed log into a file, and print the key to verify it with. CONSENT_*"""
+    from services.consent.ledger_file import write
+    from services.consent.settings import Settings as ConsentSettings
+
+    typer.echo(f"--key {asyncio.run(write(_settings(ConsentSettings), brand, to))}")
+
+
+@ledger.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="What `permesso ledger export` wrote.")],
+    key: Annotated[
+        list[str], typer.Option(help="The log's NAME+ID+KEY, from elsewhere than the file.")
+    ],
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(help="A checkpoint kept earlier, by a witness say; the file must fit it."),
+    ] = None,
+) -> None:
+    """Verify an export offline. Ends with 0 when all of it is what was signed, otherwise 1."""
+    from shared.ledger.verify import run
+
+    raise typer.Exit(run(file, key, checkpoint or []))
 
 
 def _serve(name: str) -> None:

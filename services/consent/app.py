@@ -6,7 +6,17 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from services.consent.api import audience, brands, checks, events, feed, health, imports, people
+from services.consent.api import (
+    audience,
+    brands,
+    checks,
+    events,
+    feed,
+    health,
+    imports,
+    ledger,
+    people,
+)
 from services.consent.evidence import Evidences
 from services.consent.expiry import Expiry
 from services.consent.notary import Notary
@@ -62,7 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.registry = registry
     install(app)
-    for resource in (brands, events, checks, audience, people, imports, feed, health):
+    for resource in (brands, events, checks, audience, people, imports, ledger, feed, health):
         app.include_router(resource.router)
     app.openapi = _with_security(app.openapi)  # type: ignore[method-assign]
     # The last one added is the first one asked: no body is read before its size is known.

@@ -20,6 +20,7 @@ from services.dispatcher.lanes import Lanes
 from services.dispatcher.running import house_of, runners, running
 from services.dispatcher.settings import Settings
 from services.dispatcher.store import MediaStore
+from services.dispatcher.witness import Witness
 from shared.clients.consent import ConsentClient
 from shared.database import Database
 from shared.http import SendingClient
@@ -67,12 +68,15 @@ def create_app(
     heart = _database(settings, name="permesso dispatcher lanes", pool_size=2)
     lanes = Lanes(heart, runners(desk, house))
     work_wake = asyncio.Event()
+    witness = _witness(desk, settings.witness_url)
     desk = replace(desk, nudge_lane=lanes.nudge, nudge_work=work_wake.set)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            async with running(desk, lanes=lanes, settler=house.settler, work_wake=work_wake):
+            async with running(
+                desk, lanes=lanes, settler=house.settler, work_wake=work_wake, witness=witness
+            ):
                 yield
         finally:
             await desk.accounts.close()
@@ -133,6 +137,14 @@ def _furnish(
             cut_long_answers=True,
         ),
     )
+
+
+def _witness(desk: Desk, url: str) -> Witness | None:
+    """Return who shows checkpoints, if there is a witness; a URL that may not be ends the start."""
+    if not url:
+        return None
+    desk.addresses.check_url(url)
+    return Witness(desk.database, desk.consent, desk.callbacks, url=url)
 
 
 def _database(settings: Settings, *, name: str, pool_size: int) -> Database:

@@ -40,7 +40,7 @@ class FeedFollower:
     async def step(self) -> int:
         """Ask for what is new and store it; return how much it was."""
         async with self._database.connection() as connection:
-            position = await _position(connection)
+            position = await find_position(connection, NAME)
         try:
             feed = await self._consent.feed(after=position, limit=LIMIT, wait=WAIT)
         except ServiceUnavailable as error:
@@ -59,7 +59,7 @@ class FeedFollower:
         for item in feed.items:
             by_brand.setdefault(item.brand_id, []).append(item)
         async with self._database.connection() as connection:
-            if not await _advance(connection, position, feed.cursor):
+            if not await advance(connection, NAME, position, feed.cursor):
                 return 0
             for brand_id, items in by_brand.items():
                 await connection.execute("SELECT set_config('app.brand', $1, true)", str(brand_id))
@@ -75,22 +75,23 @@ def _event(item: FeedItem) -> EventRow:
     )
 
 
-async def _position(connection: asyncpg.Connection) -> int:
+async def find_position(connection: asyncpg.Connection, name: str) -> int:
+    """Return how far a follower of this name has come."""
     position: int = await connection.fetchval(
         "INSERT INTO dispatcher.feed_position (name, cursor) VALUES ($1, 0)"
         " ON CONFLICT (name) DO UPDATE SET cursor = feed_position.cursor RETURNING cursor",
-        NAME,
+        name,
     )
     return position
 
 
-async def _advance(connection: asyncpg.Connection, before: int, after: int) -> bool:
-    """Move on, unless another follower did; the row stays locked until the events are stored."""
+async def advance(connection: asyncpg.Connection, name: str, before: int, after: int) -> bool:
+    """Move on, unless another follower did; the row stays locked until the transaction ends."""
     return bool(
         await connection.fetchval(
             "UPDATE dispatcher.feed_position SET cursor = $3 WHERE name = $1 AND cursor = $2"
             " RETURNING true",
-            NAME,
+            name,
             before,
             after,
         )

@@ -19,6 +19,7 @@ from services.dispatcher.queries.lanes import Lane
 from services.dispatcher.sending import House
 from services.dispatcher.settler import Settler
 from services.dispatcher.window import Window
+from services.dispatcher.witness import Witness
 from services.dispatcher.work import DONE, Handler, Item, WorkRunner
 from shared.worker import Workers
 
@@ -73,7 +74,12 @@ def runners(desk: Desk, house: House) -> MakeRunner:
 
 @asynccontextmanager
 async def running(
-    desk: Desk, *, lanes: Lanes, settler: Settler, work_wake: asyncio.Event
+    desk: Desk,
+    *,
+    lanes: Lanes,
+    settler: Settler,
+    work_wake: asyncio.Event,
+    witness: Witness | None = None,
 ) -> AsyncIterator[None]:
     """Work for as long as the block lasts.
 
@@ -89,6 +95,8 @@ async def running(
             workers.start(WorkRunner(desk.database, handlers(desk)), rest=0.5, wake=work_wake)
             workers.start(FeedFollower(desk.database, desk.consent), rest=0.5)
             workers.start(desk.accounts, rest=5.0)
+            if witness is not None:
+                workers.start(witness, rest=5.0)
             loading = group.create_task(_load(desk.channels), name="channels")
             yield
         loading.cancel()

@@ -20,3 +20,5 @@ class Settings(ServiceSettings):
     """Keep to the platforms' limits; off only for measuring against a stub."""
     pool_size: Annotated[int, Field(ge=2, le=200)] = 16
     """Connections to PostgreSQL, of each of the two kinds."""
+    witness_url: str = ""
+    """Where the checkpoints of the consent ledger are posted, for somebody else to keep."""

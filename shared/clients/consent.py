@@ -23,6 +23,7 @@ from shared.contracts.consent import (
     PersonChange,
 )
 from shared.contracts.imports import AsideRows, Import, ImportIn, ImportRows
+from shared.contracts.ledger import LogCheckpoint, LogConsistency, LogEntries, LogProof
 from shared.security.service_tokens import Signer
 
 CHECK_WITHIN = 4.0
@@ -203,6 +204,31 @@ class ConsentClient:
         params = {"after": after, "limit": limit}
         return await self._service.ask(AsideRows, "GET", path, params=params)
 
+    # The log
+
+    async def checkpoint(self, brand_id: UUID, *, size: int | None = None) -> LogCheckpoint:
+        """Return the newest signed head of a brand's log, or the one of a size."""
+        path = f"{_ledger(brand_id)}/checkpoint"
+        return await self._service.ask(LogCheckpoint, "GET", path, params={"size": size})
+
+    async def log_entries(
+        self, brand_id: UUID, *, begin: int = 0, end: int | None = None, limit: int = 200
+    ) -> LogEntries:
+        """Return a log's entries from number `begin` to before `end`."""
+        asked = {"from": begin, "to": end, "limit": limit}
+        path = f"{_ledger(brand_id)}/entries"
+        return await self._service.ask(LogEntries, "GET", path, params=asked)
+
+    async def prove(self, brand_id: UUID, event_id: UUID, *, size: int | None = None) -> LogProof:
+        """Prove that an event is in the log, or raise `ServiceRefused` with 404 or 409."""
+        path = f"{_ledger(brand_id)}/proofs/{event_id}"
+        return await self._service.ask(LogProof, "GET", path, params={"size": size})
+
+    async def compare(self, brand_id: UUID, *, old: int, new: int) -> LogConsistency:
+        """Prove that the log of `new` events begins with the one of `old`."""
+        path = f"{_ledger(brand_id)}/consistency"
+        return await self._service.ask(LogConsistency, "GET", path, params={"from": old, "to": new})
+
     async def feed(self, *, after: int, limit: int = 500, wait: float = 0.0) -> Feed:
         """Return what became true after `after`; wait so many seconds while there is nothing."""
         return await self._service.ask(
@@ -220,6 +246,10 @@ def _import(brand_id: UUID, import_id: UUID) -> str:
 
 def _person(brand_id: UUID, person_id: UUID) -> str:
     return f"/v1/brands/{brand_id}/people/{person_id}"
+
+
+def _ledger(brand_id: UUID) -> str:
+    return f"/v1/brands/{brand_id}/ledger"
 
 
 def _answers(content: bytes) -> list[Answer]:

@@ -15,6 +15,7 @@ from services.consent.api import examples
 from services.consent.app import create_app
 from shared import clock
 from shared.contracts import consent as contracts
+from shared.contracts import ledger
 from shared.ids import new_id
 from shared.security.service_tokens import ServiceCalls, Signer
 from tests.consent.consent_house import SIGNER, House, settings_for
@@ -30,7 +31,7 @@ def operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def filled(path: str) -> str:
-    for name in ("brand_id", "account_id", "person_id"):
+    for name in ("brand_id", "account_id", "person_id", "event_id"):
         path = path.replace(f"{{{name}}}", str(new_id()))
     return path
 
@@ -133,6 +134,10 @@ def test_the_worked_examples_are_true(app: FastAPI) -> None:
         (contracts.PersonChange, examples.PERSON_CHANGE),
         (contracts.History, examples.HISTORY),
         (contracts.Feed, examples.FEED),
+        (ledger.LogCheckpoint, examples.CHECKPOINT),
+        (ledger.LogEntries, examples.ENTRIES),
+        (ledger.LogProof, examples.PROOF),
+        (ledger.LogConsistency, examples.CONSISTENCY),
         *((contracts.ConsentEventIn, each["value"]) for each in examples.EVENTS.values()),
         *((contracts.AudienceQuestion, each["value"]) for each in examples.AUDIENCES.values()),
     ):

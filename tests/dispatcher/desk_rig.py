@@ -15,6 +15,7 @@ from PIL import Image
 
 from channels.telegram.simulator import OWN_TOKEN
 from services.consent.app import create_app as create_consent
+from services.consent.registry import Registry
 from services.consent.settings import Settings as ConsentSettings
 from services.dispatcher.app import create_app
 from services.dispatcher.desk import Desk
@@ -58,6 +59,8 @@ class Rig:
     dispatcher: DispatcherClient
     consent: ConsentClient
     http: httpx.AsyncClient
+    registry: Registry
+    """What consent works with, for what it does by itself."""
     brand_id: UUID = field(default_factory=new_id)
     accounts: list[UUID] = field(default_factory=list)
     credentials: dict[str, Any] | None = None
@@ -225,7 +228,7 @@ async def a_rig(
         auth=ServiceCalls(GATEWAY, audience="dispatcher"),
     )
     try:
-        rig = Rig(app, desk, dispatcher, consent, http)
+        rig = Rig(app, desk, dispatcher, consent, http, consent_app.state.registry)
         if alive:
             async with app.router.lifespan_context(app):
                 yield rig

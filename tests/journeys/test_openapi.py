@@ -28,6 +28,7 @@ FIRST_DAY = (
     "create_story list_stories get_story list_renderings change_story "
     "create_consent check_consents import_consents get_import list_import_rows "
     "find_people get_person change_person list_history "
+    "list_ledger_entries get_ledger_checkpoint get_ledger_proof get_ledger_consistency "
     "create_callback list_callbacks get_callback rotate_callback_secret "
     "create_message get_message "
     "create_campaign list_campaigns get_campaign preflight_campaign "
@@ -171,12 +172,14 @@ _IDS = {
     "endpoint_id": examples.ENDPOINT_ID,
     "event_id": examples.EVENT_ID,
     "import_id": import_examples.IMPORT_ID,
+    "consent_event_id": examples.CONSENT_ID,
 }
 
 
 _QUESTIONS = {
     "find_people": {"channel": "telegram", "address": "123456789"},
     "import_consents": {"channel": "telegram"},
+    "get_ledger_consistency": {"from": 1, "to": 1},
 }
 
 

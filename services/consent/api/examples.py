@@ -220,6 +220,53 @@ IMPORT = {
     "ended_at": None,
 }
 IMPORT_ASIDE = {"items": [{"row": 2, "reason": "no_evidence"}], "next": None}
+_LOG = f"permesso.local/ledger/{_BRAND}"
+_ROOT = "Q0uURKK6YcrAEoHIROUyBvwo2q9R5gWzGPEqGvnZ82w="
+ENTRY = {
+    "number": 0,
+    "event_id": _GRANT,
+    "leaf": "F2Kox07yp2t+1Uwox85fYosRlKQJlPn9Xo3pu1RhPmA=",
+    "entry": {
+        "v": 1,
+        "seq": 4711,
+        "action": "grant",
+        "channel": "telegram",
+        "purpose": "marketing",
+        "scope": "purpose",
+        "held_scope": "purpose",
+        "purposes": ["marketing"],
+        "outcome": "granted",
+        "reason": None,
+        "brand_id": _BRAND,
+        "id": _GRANT,
+        "account_id": _ACCOUNT,
+        "platform_at": "2026-11-22T09:00:00.000000Z",
+        "recorded_at": "2026-11-22T09:00:00.000000Z",
+        "expires_at": None,
+        "sealed": "c9d0036bed6744bcdf692fc980d8717d7e5f5a4f4e8266b4a84982602fb1cd09",
+        "commitment": "0d7668f6d1ddb41ebc4d5aa8ba65f55d611d78b6d28326edd2eb9098bc763601",
+    },
+}
+CHECKPOINT = {
+    "size": 2,
+    "root": _ROOT,
+    "at": _MORNING,
+    "note": f"{_LOG}\n2\n{_ROOT}\n\n— {_LOG} "
+    "ZUd9BLcdVwNufhE3asFUcp14WWiEb56KNF0MiPL+P6Y3eKA/HHyAYYaEiCLG"
+    "ZblmbGrJkActxcaKO7GVCZdwHmhGhAk=\n",
+    "key": f"{_LOG}+65477d04+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4",
+}
+PROOF = {
+    "entry": ENTRY,
+    "path": ["uDgCmYw9LwasdV5KeNli+J8OEnPuyl9dfhPg9Gs1/3M="],
+    "checkpoint": CHECKPOINT,
+}
+CONSISTENCY = {
+    "from_size": 1,
+    "to_size": 2,
+    "path": ["uDgCmYw9LwasdV5KeNli+J8OEnPuyl9dfhPg9Gs1/3M="],
+}
+ENTRIES = {"items": [ENTRY], "next": None}
 
 
 def answers(example: object, model: type[BaseModel] | None = None) -> dict[int | str, Any]:

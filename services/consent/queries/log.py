@@ -66,7 +66,7 @@ SET size = excluded.size, checkpoint_id = excluded.checkpoint_id
 _FIND_LEAF = "SELECT number, hash FROM consent.log_leaf WHERE brand_id = $1 AND event_id = $2"
 _KNOWN = "SELECT EXISTS (SELECT 1 FROM consent.event WHERE brand_id = $1 AND id = $2)"
 _READ = f"""
-SELECT l.number, l.hash, {", ".join(f"e.{name}" for name in entries.COLUMNS)}
+SELECT l.number, l.event_id, l.hash, {", ".join(f"e.{name}" for name in entries.COLUMNS)}
 FROM consent.log_leaf l LEFT JOIN consent.event e ON e.brand_id = $1 AND e.id = l.event_id
 WHERE l.brand_id = $1 AND l.number >= $2 AND l.number < $3 ORDER BY l.number
 """  # noqa: S608 -- built from constants

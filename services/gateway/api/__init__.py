@@ -14,6 +14,7 @@ from services.gateway.api import (
     events,
     imports,
     keys,
+    ledger,
     media,
     messages,
     people,
@@ -32,6 +33,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     consents.router,
     imports.router,
     people.router,
+    ledger.router,
     callbacks.router,
     events.router,
 )
