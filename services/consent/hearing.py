@@ -2,6 +2,7 @@
 
 The words become one of the events that the ledger knows, before anything is written: a STOP is a
 revocation of all but service on its channel, a START a grant on its account, and talk is a sight.
+So are, for now, a pause and what is doubtful: `heard` tells them to whoever acts on them.
 """
 
 from services.consent.confirmations import WORDING_VERSION, Occasion, reply
@@ -30,8 +31,7 @@ def understand(event: ConsentEventIn) -> tuple[ConsentEventIn, Heard | None]:
         return event.model_copy(update=changes), None
     evidence = _evidence(event.evidence, keyword)
     understood = event.model_copy(update={**changes, "evidence": evidence})
-    heard = Heard(meaning=keyword.meaning, language=keyword.language, rule=keyword.rule)
-    return understood, heard
+    return understood, _heard(keyword)
 
 
 def answered(
@@ -73,4 +73,16 @@ def _occasion(
 def _evidence(evidence: Evidence, keyword: Keyword) -> Evidence:
     """Return the evidence with the rule by which it was understood."""
     language = None if keyword.language == UNDETERMINED else keyword.language
-    return evidence.model_copy(update={"rule": keyword.rule[:200], "language": language})
+    return evidence.model_copy(
+        update={"rule": keyword.rule[:200], "score": keyword.score, "language": language}
+    )
+
+
+def _heard(keyword: Keyword) -> Heard:
+    return Heard(
+        meaning=keyword.meaning,
+        language=keyword.language,
+        rule=keyword.rule,
+        score=keyword.score,
+        days=keyword.days,
+    )

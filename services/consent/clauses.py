@@ -1,0 +1,229 @@
+"""What a clause says in one language: the parts its words play, and the rules that weigh them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from services.consent.lexicon import Hit
+from services.consent.spelling import Words
+
+Span = tuple[int, int]
+
+SCOPE = 3
+"""Words between a negation and what it can still negate."""
+NEAR = 6
+"""Words between two parts that belong together."""
+NOT_AFTER = frozenset({"de", "nl", "da", "sv", "ko", "et", "mt"})
+"""Languages in which the negation of a command may follow it: "schreibt mir nicht"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How heavily a rule speaks for an end, and the words it heard."""
+
+    weight: float
+    name: str
+    words: str
+
+
+class Clause:
+    """The words of a clause, and where each part stands; longer phrases hide what is in them."""
+
+    def __init__(self, words: Words, hits: Iterable[Hit], language: str) -> None:
+        self.words = words
+        self.negation_may_follow = language in NOT_AFTER
+        self._spans: dict[str, list[Span]] = defaultdict(list)
+        self._covered: dict[int, Span] = {}
+        listed = [hit for hit in hits if hit.part == "stop"]
+        parts = [hit for hit in hits if hit.part != "stop"]
+        for hit in sorted(parts, key=lambda hit: (hit.start - hit.end, hit.start)):
+            span = (hit.start, hit.end)
+            places = range(*span)
+            if all(self._covered.get(place, span) == span for place in places):
+                self._covered.update(dict.fromkeys(places, span))
+                self._spans[hit.part].append(span)
+        self.listed = [(hit.start, hit.end) for hit in listed if self._is_all_but_courtesy(hit)]
+
+    def has(self, *parts: str) -> bool:
+        """Does any of its words play one of these parts?"""
+        return any(self._spans.get(part) for part in parts)
+
+    def spans(self, *parts: str) -> list[Span]:
+        """Return where these parts stand."""
+        return [span for part in parts for span in self._spans.get(part, ())]
+
+    def said(self, part: str) -> list[str]:
+        """Return the words that play a part."""
+        return [self.text(span) for span in self.spans(part)]
+
+    def text(self, *spans: Span) -> str:
+        """Return the words from the first to the last of these places."""
+        start, end = min(start for start, _ in spans), max(end for _, end in spans)
+        return " ".join(self.words[start:end])
+
+    def pairs(
+        self, one: Iterable[str], other: Iterable[str], *, within: int = NEAR
+    ) -> Iterator[tuple[Span, Span]]:
+        """Yield those of one and of other parts that stand near each other, in any order."""
+        for first, second in product(self.spans(*one), self.spans(*other)):
+            if first != second and _gap(first, second) <= within:
+                yield first, second
+
+    def affirmed(self, *parts: str) -> list[Span]:
+        """Return where these parts stand that no negation reaches."""
+        return [span for span in self.spans(*parts) if not self._negated(span)]
+
+    def _negated(self, span: Span) -> bool:
+        return any(0 <= span[0] - end <= SCOPE for _, end in self.spans("not"))
+
+    def _is_all_but_courtesy(self, listed: Hit) -> bool:
+        polite = {place for span in self.spans("courtesy") for place in range(*span)}
+        return all(
+            listed.start <= place < listed.end or place in polite
+            for place in range(len(self.words))
+        )
+
+    def loose(self) -> int:
+        """Count the words that play no part."""
+        return len(self.words) - len(self._covered)
+
+    def unexplained(self) -> int:
+        """Count the words that play no part; short ones are taken for articles and the like."""
+        loose = [word for place, word in enumerate(self.words) if place not in self._covered]
+        signs = sum(len(word) == 1 and word > "\u2e80" for word in loose)
+        return signs // 2 + sum(len(word) > 3 for word in loose)
+
+
+def _gap(one: Span, other: Span) -> int:
+    return max(one[0] - other[1], other[0] - one[1], 0)
+
+
+def _ceasing(clause: Clause) -> Evidence | None:
+    """ "Stop sending", "smettete con questi messaggi": an end, and of what."""
+    affirmed = set(clause.affirmed("cease"))
+    for end, what in clause.pairs(("cease",), ("writing", "notes", "bar")):
+        if end in affirmed and not clause.has("keep"):
+            if clause.has("other") and not clause.has("notes"):
+                return None
+            return Evidence(0.9, "cease+contact", clause.text(end, what))
+    return None
+
+
+def _forbidding(clause: Clause) -> Evidence | None:
+    """ "Don't write to me", "non mandatemi più niente": a command, negated."""
+    if clause.has("tale", "keep"):
+        return None
+    for negation, command in clause.pairs(("not",), ("tell",), within=4):
+        if negation > command and not clause.negation_may_follow:
+            continue
+        if negation < command and command[0] - negation[1] > SCOPE:
+            continue
+        return _forbidden(clause, clause.text(negation, command))
+    barred = clause.spans("bar")
+    return _forbidden(clause, clause.text(*barred)) if barred else None
+
+
+def _forbidden(clause: Clause, words: str) -> Evidence | None:
+    if clause.has("other") and not clause.has("notes"):
+        return None
+    if clause.has("more"):
+        return Evidence(0.92, "not+tell+more", words)
+    if clause.has("notes") and clause.unexplained() <= 3:
+        return Evidence(0.9, "not+tell+notes", words)
+    if clause.unexplained() <= 1:
+        return Evidence(0.82 if clause.has("me") else 0.6, "not+tell", words)
+    return None
+
+
+def _unwilling(clause: Clause) -> Evidence | None:
+    """ "I don't want your messages any more": no wish to receive."""
+    if clause.has("tale", "keep") or clause.affirmed("cease"):
+        return None
+    for negation, wish in clause.pairs(("not",), ("want",), within=SCOPE):
+        if negation > wish and not clause.negation_may_follow:
+            continue
+        words = clause.text(negation, wish)
+        if clause.has("notes"):
+            return Evidence(0.93 if clause.has("more") else 0.86, "not+want+notes", words)
+        if clause.has("other"):
+            return None
+        if clause.has("writing", "tell") and not clause.has("cease", "leave"):
+            return Evidence(0.86, "not+want+writing", words)
+        if clause.unexplained() <= 1 and not clause.has("cease", "leave"):
+            return Evidence(0.5, "not+want", words)
+    return None
+
+
+def _enough(clause: Clause) -> Evidence | None:
+    """ "No more messages", "basta pubblicità", "keine Werbung": none of it."""
+    if clause.has("tale", "keep"):
+        return None
+    for none, notes in clause.pairs(("no",), ("notes", "writing"), within=3):
+        if none[0] < notes[0] or clause.negation_may_follow:
+            heavy = clause.unexplained() <= 2 or clause.has("more", "want")
+            return Evidence(0.86 if heavy else 0.5, "no+notes", clause.text(none, notes))
+    return None
+
+
+def _leaving(clause: Clause) -> Evidence | None:
+    """ "Unsubscribe me", "cancellatemi dalla lista": a way out."""
+    if clause.has("keep"):
+        return None
+    if leaving := clause.affirmed("leave"):
+        if clause.has("other") and not clause.has("list", "notes"):
+            return Evidence(0.5, "leave", clause.text(leaving[0]))
+        return Evidence(0.88, "leave", clause.text(leaving[0]))
+    affirmed = set(clause.affirmed("drop"))
+    for dropping, what in clause.pairs(("drop",), ("list",)):
+        if dropping in affirmed:
+            return Evidence(0.88, "drop+list", clause.text(dropping, what))
+    return None
+
+
+def _listed(clause: Clause) -> Evidence | None:
+    """ "STOP. I said STOP.": a clause that would be heard if it stood alone."""
+    if not clause.listed:
+        return None
+    words = clause.text(clause.listed[0])
+    return Evidence(0.88 if words.count(" ") > 1 else 0.62, "listed", words)
+
+
+def _plain(clause: Clause) -> Evidence | None:
+    """ "Leave me alone": a phrase that is clear wherever it stands."""
+    if clear := clause.affirmed("clear"):
+        return Evidence(0.9, "clear", clause.text(clear[0]))
+    if doubts := clause.spans("doubt"):
+        return Evidence(0.55, "doubt", clause.text(doubts[0]))
+    return None
+
+
+def _bare_end(clause: Clause) -> Evidence | None:
+    """ "Stop it now", "fermatevi fino a lunedì": an end, of nothing that is named."""
+    ends = clause.affirmed("cease")
+    if not ends or clause.has("tale", "keep", "other", "not"):
+        return None
+    loose = clause.loose()
+    if not loose or (loose == 1 and clause.has("me", "until", "more")):
+        return Evidence(0.6, "cease", clause.text(ends[0]))
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A way to say that it is enough; some say nothing in a question of why or when."""
+
+    weigh: Callable[[Clause], Evidence | None]
+    silent_when_asked: bool = True
+
+
+RULES = (
+    Rule(_ceasing, silent_when_asked=False),
+    Rule(_listed, silent_when_asked=False),
+    Rule(_forbidding),
+    Rule(_unwilling),
+    Rule(_enough),
+    Rule(_leaving, silent_when_asked=False),
+    Rule(_plain, silent_when_asked=False),
+    Rule(_bare_end),
+)
