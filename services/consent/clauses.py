@@ -67,7 +67,7 @@ class Clause:
     ) -> Iterator[tuple[Span, Span]]:
         """Yield those of one and of other parts that stand near each other, in any order."""
         for first, second in product(self.spans(*one), self.spans(*other)):
-            if first != second and _gap(first, second) <= within:
+            if _gap(first, second) <= within:
                 yield first, second
 
     def affirmed(self, *parts: str) -> list[Span]:
@@ -138,7 +138,7 @@ def _forbidden(clause: Clause, words: str) -> Evidence | None:
 
 def _unwilling(clause: Clause) -> Evidence | None:
     """ "I don't want your messages any more": no wish to receive."""
-    if clause.has("tale", "keep") or clause.affirmed("cease"):
+    if clause.has("tale", "keep", "cease", "leave"):
         return None
     for negation, wish in clause.pairs(("not",), ("want",), within=SCOPE):
         if negation > wish and not clause.negation_may_follow:
@@ -148,9 +148,9 @@ def _unwilling(clause: Clause) -> Evidence | None:
             return Evidence(0.93 if clause.has("more") else 0.86, "not+want+notes", words)
         if clause.has("other"):
             return None
-        if clause.has("writing", "tell") and not clause.has("cease", "leave"):
+        if clause.has("writing", "tell"):
             return Evidence(0.86, "not+want+writing", words)
-        if clause.unexplained() <= 1 and not clause.has("cease", "leave"):
+        if clause.unexplained() <= 1:
             return Evidence(0.5, "not+want", words)
     return None
 
