@@ -14,7 +14,7 @@ SCOPE = 3
 """Words between a negation and what it can still negate."""
 NEAR = 6
 """Words between two parts that belong together."""
-NOT_AFTER = frozenset({"de", "nl", "da", "sv", "ko", "et", "mt"})
+NOT_AFTER = frozenset({"de", "nl", "da", "sv", "ko", "et", "mt", "ja", "hi", "tr"})
 """Languages in which the negation of a command may follow it: "schreibt mir nicht"."""
 
 
@@ -121,10 +121,10 @@ def _forbidding(clause: Clause) -> Evidence | None:
             continue
         return _forbidden(clause, clause.text(negation, command))
     barred = clause.spans("bar")
-    return _forbidden(clause, clause.text(*barred)) if barred else None
+    return _forbidden(clause, clause.text(barred[0]), me=True) if barred else None
 
 
-def _forbidden(clause: Clause, words: str) -> Evidence | None:
+def _forbidden(clause: Clause, words: str, *, me: bool = False) -> Evidence | None:
     if clause.has("other") and not clause.has("notes"):
         return None
     if clause.has("more"):
@@ -132,7 +132,7 @@ def _forbidden(clause: Clause, words: str) -> Evidence | None:
     if clause.has("notes") and clause.unexplained() <= 3:
         return Evidence(0.9, "not+tell+notes", words)
     if clause.unexplained() <= 1:
-        return Evidence(0.82 if clause.has("me") else 0.6, "not+tell", words)
+        return Evidence(0.82 if me or clause.has("me") else 0.6, "not+tell", words)
     return None
 
 
@@ -150,7 +150,7 @@ def _unwilling(clause: Clause) -> Evidence | None:
             return None
         if clause.has("writing", "tell"):
             return Evidence(0.86, "not+want+writing", words)
-        if clause.unexplained() <= 1:
+        if not clause.loose() or (clause.has("more") and not clause.unexplained()):
             return Evidence(0.5, "not+want", words)
     return None
 

@@ -148,7 +148,15 @@ def _keys_of(word: str) -> list[str]:
     """Return the word and its stems, as they are written in the tree."""
     longest = min(len(word), _LONGEST_STEM)
     stems = (word[:length] for length in range(1, longest + 1))
-    return [word, *(f"{stem}*" for stem in stems if stem in _STEMS)]
+    keys = [word, *(f"{stem}*" for stem in stems if stem in _STEMS)]
+    if "\u0621" <= word[:1] <= "\u064a":
+        bare = (word.removeprefix(attached) for attached in _ATTACHED)
+        keys.extend(dict.fromkeys(each for each in bare if len(each) > 2 and each != word))
+    return keys
+
+
+_ATTACHED = ("وال", "هال", "بال", "فال", "لل", "ال", "و", "ب", "ف")
+"""Arabic writes "and", "the", "with" in one piece with the word behind them."""
 
 
 def _read() -> dict[str, Table]:

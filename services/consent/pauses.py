@@ -34,6 +34,8 @@ def _number(clause: Clause, unit: Span) -> tuple[int, int] | None:
         for place in clause.spans(number):
             if place[1] == start or place == unit:
                 return int(number), place[0]
+    if any(end == start for _, end in clause.spans("pause", "for")) and clause.has("pause"):
+        return 1, start
     return None
 
 

@@ -43,17 +43,17 @@ class Weighed:
 
 
 def weigh(text: str) -> Weighed | None:
-    """Return the heaviest reading of a text, or none when nothing in it speaks of an end."""
+    """Return what a text weighs in the language that knows most of it; none for no word of an end."""
     pieces = [_found(sentence) for sentence in sentences(text)]
-    readings: list[Weighed] = []
     for language in _languages(hit for sentence in pieces for _, hits in sentence for hit in hits):
         weighed: Weighed | None = None
         for sentence in pieces:
             clauses = [_clause(words, hits, language) for words, hits in sentence]
             if found := _weigh_sentence(clauses, language):
                 weighed = found if weighed is None else _together(weighed, found)
-        readings.extend([weighed] if weighed else [])
-    return max(readings, key=lambda reading: reading.score, default=None)
+        if weighed is not None:
+            return weighed
+    return None
 
 
 def _found(sentence: tuple[Words, ...]) -> list[tuple[Words, list[Hit]]]:
@@ -86,7 +86,9 @@ def _languages(hits: Iterable[Hit]) -> list[str]:
         return []
     del known[UNDETERMINED]
     enough = ENOUGH * max(known.values(), default=0)
-    return [language for language, count in known.items() if count >= enough] or [UNDETERMINED]
+    return [language for language, count in known.most_common() if count >= enough] or [
+        UNDETERMINED
+    ]
 
 
 def _weigh_sentence(clauses: list[Clause], language: str) -> Weighed | None:
