@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeGuard
 
 from services.consent.lexicon import LONGEST_PHRASE, PHRASES, UNDETERMINED, Phrase
-from services.consent.spelling import Words, normalise, units
+from services.consent.spelling import Words, joined, normalise, units
 from services.consent.weigh import CLEAR, DOUBTFUL, weigh
 
 __all__ = ["LONGEST", "UNDETERMINED", "Keyword", "Meaning", "meaning", "normalise"]
@@ -55,7 +55,7 @@ def _listed(words: Words) -> Keyword | None:
     if len(meanings) != 1 or not _is_meaning(found := meanings.pop()):
         return None
     how = "whole" if len(phrases) == 1 else "courteous" if len(telling) == 1 else "insistent"
-    return Keyword(found, _common_language(phrases), f"{how}:{' '.join(telling[0].words)}")
+    return Keyword(found, _common_language(phrases), f"{how}:{joined(telling[0].words)}")
 
 
 def _split(words: Words) -> tuple[Phrase, ...] | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.consent.spelling import Words, normalise, units
+from services.consent.spelling import Words, joined, normalise, units
 
 UNDETERMINED = "und"
 """The language tag of a word that does not tell which language was spoken (BCP 47)."""
@@ -77,7 +77,7 @@ def index_phrases(tables: Mapping[str, Table]) -> dict[Words, Phrase]:
             for words in (units(normalise(told)) for told in spoken(phrases, _also(table))):
                 known = found.get(words, Phrase(words, name, frozenset()))
                 if known.meaning != name or not words:
-                    raise ValueError(f"words: {' '.join(words)!r} means {known.meaning} and {name}")
+                    raise ValueError(f"words: {joined(words)!r} means {known.meaning} and {name}")
                 found[words] = Phrase(words, name, known.languages | told)
     return found
 

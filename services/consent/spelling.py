@@ -90,6 +90,14 @@ _UNSPACED = "\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _UNIT = re.compile(rf"[{_UNSPACED}]|\d+|[^\d{_UNSPACED}]+")
 
 
+def joined(words: Words) -> str:
+    """Write units as people do: no space between Chinese or Japanese signs."""
+    return _BETWEEN_SIGNS.sub("", " ".join(words))
+
+
+_BETWEEN_SIGNS = re.compile(rf"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])")
+
+
 def _units_of(clause: str) -> Words:
     return units(tuple(clause.split()))
 

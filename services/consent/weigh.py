@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.consent.clauses import RULES, Clause, Evidence
+from services.consent.clauses import Clause
 from services.consent.lexicon import UNDETERMINED, Hit, find
 from services.consent.pauses import asked_days
+from services.consent.rules import RULES, Evidence
 from services.consent.spelling import Words, sentences
 
 CLEAR = 0.8
@@ -43,7 +44,10 @@ class Weighed:
 
 
 def weigh(text: str) -> Weighed | None:
-    """Return what a text weighs in the language that knows most of it; none for no word of an end."""
+    """Return what a text weighs in the language that knows most of it.
+
+    None where no word speaks of an end.
+    """
     pieces = [_found(sentence) for sentence in sentences(text)]
     for language in _languages(hit for sentence in pieces for _, hits in sentence for hit in hits):
         weighed: Weighed | None = None

@@ -14,7 +14,6 @@ from shared.security.service_tokens import ServiceCalls
 from tests.consent.consent_house import SIGNER, House, settings_for
 from tests.postgres import DatabaseServer, Urls
 
-
 _FIGURES: list[str] = []
 
 
