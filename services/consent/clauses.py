@@ -60,6 +60,13 @@ class Clause:
             if _gap(first, second) <= within:
                 yield first, second
 
+    def linked(self, negation: Span, command: Span) -> bool:
+        """Does a negation reach a command, over short words and known ones alone?"""
+        between = range(negation[1], command[0])
+        return len(between) <= SCOPE and all(
+            place in self._covered or len(self.words[place]) <= 3 for place in between
+        )
+
     def affirmed(self, *parts: str) -> list[Span]:
         """Return where these parts stand that no negation reaches."""
         return [span for span in self.spans(*parts) if not self._negated(span)]

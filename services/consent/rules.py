@@ -37,7 +37,7 @@ def _forbidding(clause: Clause) -> Evidence | None:
     for negation, command in clause.pairs(("not",), ("tell",), within=4):
         if negation > command and not clause.negation_may_follow:
             continue
-        if negation < command and command[0] - negation[1] > SCOPE:
+        if negation < command and not clause.linked(negation, command):
             continue
         return _forbidden(clause, clause.text(negation, command))
     barred = clause.spans("bar")
@@ -80,7 +80,8 @@ def _enough(clause: Clause) -> Evidence | None:
     if clause.has("tale", "keep"):
         return None
     for none, notes in clause.pairs(("no",), ("notes", "writing"), within=3):
-        if none[0] < notes[0] or clause.negation_may_follow:
+        beside = notes[0] - none[1] <= 1 or clause.linked(none, notes)
+        if beside if none < notes else clause.negation_may_follow:
             heavy = clause.unexplained() <= 2 or clause.has("more", "want")
             return Evidence(0.86 if heavy else 0.5, "no+notes", clause.text(none, notes))
     return None
