@@ -1,8 +1,8 @@
 """The tables of `words/`: what people say, language by language, indexed to be found in a text.
 
 A table lists phrases that are a whole message (`stop`, `start`, `help`, `pause`, and `courtesy`
-around them), and under `[free]` the parts that words play in a sentence. `docs/words.md` tells
-what each part is for. A `*` at the end of a word of a part stands for any ending.
+around them), and under `[free]` the roles that words play in a sentence. `docs/words.md` tells
+what each role is for. A `*` at the end of a word of a role stands for any ending.
 """
 
 import tomllib
@@ -16,13 +16,13 @@ UNDETERMINED = "und"
 """The language tag of a word that does not tell which language was spoken (BCP 47)."""
 
 WHOLE = ("stop", "start", "help", "pause", "courtesy")
-PARTS = (
+ROLES = (
     *("cease", "writing", "notes", "tell", "bar", "not", "no", "want", "more", "me"),
     *("leave", "drop", "list", "clear", "doubt"),
     *("idiom", "hedge", "ask", "tale", "keep", "other", "for", "until"),
 )
-LISTED_PARTS = ("stop", "pause", "courtesy")
-"""Whole messages that play a part in a longer one too."""
+LISTED_ROLES = ("stop", "pause", "courtesy")
+"""Whole messages that play a role in a longer one too."""
 UNITS = {"day": 1, "week": 7, "month": 30, "year": 365}
 NUMBERS = ("1", "2", "3", "4", "5", "6", "7", "10", "15")
 
@@ -38,20 +38,20 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Words `start` to `end` play a part in a sentence of that language."""
+    """Words `start` to `end` play a role in a sentence of that language."""
 
     start: int
     end: int
     language: str
-    part: str
+    role: str
 
 
 @dataclass(slots=True)
 class _Branch:
-    """What may follow the words so far, and the parts that they play when they end here."""
+    """What may follow the words so far, and the roles that they play when they end here."""
 
     following: dict[str, "_Branch"] = field(default_factory=dict)
-    parts: list[tuple[str, str]] = field(default_factory=list)
+    roles: list[tuple[str, str]] = field(default_factory=list)
 
 
 Table = Mapping[str, str | Mapping[str, str]]
@@ -82,8 +82,8 @@ def index_phrases(tables: Mapping[str, Table]) -> dict[Words, Phrase]:
     return found
 
 
-def index_parts(tables: Mapping[str, Table]) -> tuple[_Branch, frozenset[str]]:
-    """Index the parts of speech as a tree of words, and the stems that stand in it."""
+def index_roles(tables: Mapping[str, Table]) -> tuple[_Branch, frozenset[str]]:
+    """Index the roles that words play as a tree of words, and the stems that stand in it."""
     root = _Branch()
     stems: set[str] = set()
     for language, name, phrases in _entries(tables):
@@ -92,16 +92,16 @@ def index_parts(tables: Mapping[str, Table]) -> tuple[_Branch, frozenset[str]]:
             for key in _keys(phrase):
                 stems.update({key[:-1]} if key.endswith("*") else ())
                 branch = branch.following.setdefault(key, _Branch())
-            if (language, name) not in branch.parts:
-                branch.parts.append((language, name))
+            if (language, name) not in branch.roles:
+                branch.roles.append((language, name))
     return root, frozenset(stems)
 
 
 def find(words: Words) -> Iterator[Hit]:
-    """Find every part that these words may play, in every language."""
+    """Find every role that these words may play, in every language."""
     keys = [_keys_of(word) for word in words]
     for start in range(len(words)):
-        branches = [_PARTS]
+        branches = [_ROLES]
         for end in range(start, len(words)):
             branches = [
                 following
@@ -112,8 +112,8 @@ def find(words: Words) -> Iterator[Hit]:
             if not branches:
                 break
             for branch in branches:
-                for language, part in branch.parts:
-                    yield Hit(start, end + 1, language, part)
+                for language, role in branch.roles:
+                    yield Hit(start, end + 1, language, role)
 
 
 def _also(table: Table) -> Mapping[str, str]:
@@ -123,25 +123,25 @@ def _also(table: Table) -> Mapping[str, str]:
 
 def _entries(tables: Mapping[str, Table]) -> Iterator[tuple[str, str, str]]:
     for language, table in tables.items():
-        for section, parts in table.items():
-            if isinstance(parts, str):
-                if section in LISTED_PARTS:
-                    yield language, section, parts
+        for section, roles in table.items():
+            if isinstance(roles, str):
+                if section in LISTED_ROLES:
+                    yield language, section, roles
                 continue
             if section == "also":
                 continue
-            known: Iterable[str] = PARTS if section == "free" else (*UNITS, *NUMBERS)
-            for name, phrases in parts.items():
+            known: Iterable[str] = ROLES if section == "free" else (*UNITS, *NUMBERS)
+            for name, phrases in roles.items():
                 if name not in known:
-                    raise ValueError(f"words: {language}.{section}.{name} is no part")
+                    raise ValueError(f"words: {language}.{section}.{name} is no role")
                 yield language, name, phrases
 
 
 def _keys(phrase: str) -> Iterator[str]:
     for word in phrase.split():
-        parts = units(normalise(word.rstrip("*")))
-        yield from parts[:-1]
-        yield parts[-1] + "*" * word.endswith("*")
+        pieces = units(normalise(word.rstrip("*")))
+        yield from pieces[:-1]
+        yield pieces[-1] + "*" * word.endswith("*")
 
 
 def _keys_of(word: str) -> list[str]:
@@ -168,5 +168,5 @@ TABLES = _read()
 LANGUAGES = tuple(language for language in TABLES if language != UNDETERMINED)
 PHRASES = index_phrases(TABLES)
 LONGEST_PHRASE = max(map(len, PHRASES))
-_PARTS, _STEMS = index_parts(TABLES)
+_ROLES, _STEMS = index_roles(TABLES)
 _LONGEST_STEM = max(map(len, _STEMS), default=0)

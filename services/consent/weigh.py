@@ -1,6 +1,6 @@
 """Weigh the evidence in free text that a person wants to hear no more. Pure, and explained.
 
-A sentence is read clause by clause and in one language at a time. Each rule finds parts of speech
+A sentence is read clause by clause and in one language at a time. Each rule finds roles
 that stand in a certain relation ("stop" near "writing", "not" before "send me") and gives a weight
 of 0 to 1; what is negated, told of the past, asked about or meant for a parcel gives none. Clauses
 support each other: 1 - (1 - a)(1 - b). A doubt that the person utters caps the whole.
@@ -85,7 +85,7 @@ def _languages(hits: Iterable[Hit]) -> list[str]:
     telling = False
     for hit in hits:
         known[hit.language] += (hit.end - hit.start) ** 2
-        telling = telling or hit.part in CORE
+        telling = telling or hit.role in CORE
     if not telling:
         return []
     del known[UNDETERMINED]
@@ -106,7 +106,7 @@ def _weigh_sentence(clauses: list[Clause], language: str) -> Weighed | None:
     heaviest = max(best, key=lambda evidence: evidence.weight)
     rule = f"free:{heaviest.name}:{heaviest.words}"
     doubts = [
-        word for part in ("hedge", "until") for clause in clauses for word in clause.said(part)
+        word for role in ("hedge", "until") for clause in clauses for word in clause.said(role)
     ]
     if doubts and score > CAP:
         score, rule = CAP, f"{rule} but {doubts[0]}"
