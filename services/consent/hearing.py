@@ -2,6 +2,8 @@
 
 The words become one of the events that the ledger knows, before anything is written: a STOP is a
 revocation of all but service on its channel, a START a grant on its account, and talk is a sight.
+Whoever asks for a pause asks not to be written to: until there is a way to come back by itself that
+is a revocation, which a START ends. What is doubtful is a sight; `heard` tells it on.
 """
 
 from services.consent.confirmations import WORDING_VERSION, Occasion, reply
@@ -20,7 +22,7 @@ def understand(event: ConsentEventIn) -> tuple[ConsentEventIn, Heard | None]:
     text = event.evidence.text
     keyword = meaning(text) if text else None
     match keyword:
-        case Keyword(meaning="stop"):
+        case Keyword(meaning="stop" | "pause"):
             changes = {"action": "revoke", "scope": Scope.CHANNEL}
         case Keyword(meaning="start") if event.evidence.source == OWN_WORDS:
             changes = {"action": "grant", "scope": Scope.PURPOSE}
@@ -30,8 +32,7 @@ def understand(event: ConsentEventIn) -> tuple[ConsentEventIn, Heard | None]:
         return event.model_copy(update=changes), None
     evidence = _evidence(event.evidence, keyword)
     understood = event.model_copy(update={**changes, "evidence": evidence})
-    heard = Heard(meaning=keyword.meaning, language=keyword.language, rule=keyword.rule)
-    return understood, heard
+    return understood, _heard(keyword)
 
 
 def answered(
@@ -73,4 +74,16 @@ def _occasion(
 def _evidence(evidence: Evidence, keyword: Keyword) -> Evidence:
     """Return the evidence with the rule by which it was understood."""
     language = None if keyword.language == UNDETERMINED else keyword.language
-    return evidence.model_copy(update={"rule": keyword.rule[:200], "language": language})
+    return evidence.model_copy(
+        update={"rule": keyword.rule[:200], "score": keyword.score, "language": language}
+    )
+
+
+def _heard(keyword: Keyword) -> Heard:
+    return Heard(
+        meaning=keyword.meaning,
+        language=keyword.language,
+        rule=keyword.rule,
+        score=keyword.score,
+        days=keyword.days,
+    )

@@ -49,7 +49,9 @@ class Evidence(Contract):
     inbox_id: UUID | None = None
     """The stored webhook that it came with."""
     rule: Annotated[str, StringConstraints(max_length=200)] | None = None
-    """The keyword or button that was recognised."""
+    """The keyword, the words or the button that was recognised."""
+    score: Annotated[float, Field(ge=0, le=1)] | None = None
+    """How surely words were understood; 1 for a keyword."""
     text: Annotated[str, StringConstraints(max_length=4_096)] | None = None
     """The person's own words."""
 
@@ -83,11 +85,16 @@ class ConsentEventIn(Contract):
 class Heard(Contract):
     """What a person's words were understood as."""
 
-    meaning: Literal["stop", "start", "help"]
+    meaning: Literal["stop", "start", "help", "pause", "doubtful"]
+    """`doubtful`: it may have been a stop; nothing was recorded but a sight."""
     language: str
     """The language of the words, `und` where they do not tell."""
     rule: str
     """How they were recognised, for the evidence."""
+    score: float = 1.0
+    """How surely, of 0 to 1."""
+    days: Annotated[int, Field(ge=1, le=365)] | None = None
+    """How long a pause is asked for; None where no length was told."""
 
 
 class Reached(Contract):

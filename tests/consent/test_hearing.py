@@ -45,6 +45,9 @@ def recorded(state):
         (None, "chat", "seen", Scope.PURPOSE),
         ("STOP", "chat.photo", "revoke", Scope.CHANNEL),
         ("START", "chat.forwarded", "seen", Scope.PURPOSE),
+        ("potete smettere di mandarmi pubblicità?", "chat", "revoke", Scope.CHANNEL),
+        ("forse è meglio se mi cancello", "chat", "seen", Scope.PURPOSE),
+        ("pausa 2 settimane", "chat", "seen", Scope.PURPOSE),
     ],
 )
 def test_words_become_what_they_mean(text, source, action, scope):
@@ -59,6 +62,30 @@ def test_the_rule_by_which_words_were_understood_is_evidence():
     assert heard is not None
     assert understood.evidence.rule == heard.rule
     assert understood.evidence.language == "it"
+    assert understood.evidence.score == 1
+
+
+def test_free_text_leaves_its_score_and_its_words_as_evidence():
+    understood, heard = understand(said("basta con questi messaggi, dico davvero"))
+
+    assert (heard.meaning, heard.language) == ("stop", "it")
+    assert heard.rule == understood.evidence.rule
+    assert heard.rule.startswith("free:")
+    assert "messaggi" in heard.rule
+    assert understood.evidence.score == heard.score
+
+
+def test_what_is_doubtful_is_told_and_recorded_as_a_sight():
+    understood, doubtful = understand(said("maybe I should unsubscribe"))
+
+    assert (understood.action, doubtful.meaning) == ("seen", "doubtful")
+
+
+def test_who_asks_for_a_pause_is_not_written_to():
+    understood, pause = understand(said("don't write to me for 2 weeks"))
+
+    assert (understood.action, understood.scope) == ("revoke", "channel")
+    assert (pause.meaning, pause.days) == ("pause", 14)
 
 
 def test_what_was_not_heard_is_left_as_it_is():
@@ -74,6 +101,8 @@ def test_what_was_not_heard_is_left_as_it_is():
         (said("unsubscribe"), "revoked", "Aurora"),
         (said("START"), "unchanged", None),
         (said("ciao"), "unchanged", None),
+        (said("maybe I should unsubscribe"), "unchanged", None),
+        (said("pause 10 days"), "revoked", "START"),
         (said(None, action="grant", purpose="service", language="it"), "granted", "START"),
         (said("aiuto"), "unchanged", "STOP"),
     ],

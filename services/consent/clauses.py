@@ -1,0 +1,96 @@
+"""What a clause says in one language: the roles that its words play, and how they stand."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+
+from services.consent.lexicon import Hit
+from services.consent.spelling import Words, joined
+
+Span = tuple[int, int]
+
+SCOPE = 3
+"""Words between a negation and what it can still negate."""
+NEAR = 6
+"""Words between two roles that belong together."""
+NOT_AFTER = frozenset({"de", "nl", "da", "sv", "ko", "et", "mt", "ja", "hi", "tr"})
+"""Languages in which the negation of a command may follow it: "schreibt mir nicht"."""
+
+
+class Clause:
+    """The words of a clause, and where each role stands; longer phrases hide what is in them."""
+
+    def __init__(self, words: Words, hits: Sequence[Hit], language: str) -> None:
+        self.words = words
+        self.negation_may_follow = language in NOT_AFTER
+        self._spans: dict[str, list[Span]] = defaultdict(list)
+        self._covered: dict[int, Span] = {}
+        listed = [hit for hit in hits if hit.role == "stop"]
+        roles = [hit for hit in hits if hit.role != "stop"]
+        for hit in sorted(roles, key=lambda hit: (hit.start - hit.end, hit.start)):
+            span = (hit.start, hit.end)
+            places = range(*span)
+            if all(self._covered.get(place, span) == span for place in places):
+                self._covered.update(dict.fromkeys(places, span))
+                self._spans[hit.role].append(span)
+        self.listed = [(hit.start, hit.end) for hit in listed if self._is_all_but_courtesy(hit)]
+
+    def has(self, *roles: str) -> bool:
+        """Does any of its words play one of these roles?"""
+        return any(self._spans.get(role) for role in roles)
+
+    def spans(self, *roles: str) -> list[Span]:
+        """Return where these roles stand."""
+        return [span for role in roles for span in self._spans.get(role, ())]
+
+    def said(self, role: str) -> list[str]:
+        """Return the words that play a role."""
+        return [self.text(span) for span in self.spans(role)]
+
+    def text(self, *spans: Span) -> str:
+        """Return the words from the first to the last of these places."""
+        start, end = min(start for start, _ in spans), max(end for _, end in spans)
+        return joined(self.words[start:end])
+
+    def pairs(
+        self, one: Iterable[str], other: Iterable[str], *, within: int = NEAR
+    ) -> Iterator[tuple[Span, Span]]:
+        """Yield those of one and of other roles that stand near each other, in any order."""
+        for first, second in product(self.spans(*one), self.spans(*other)):
+            if _gap(first, second) <= within:
+                yield first, second
+
+    def linked(self, negation: Span, command: Span) -> bool:
+        """Does a negation reach a command, over short words and known ones alone?"""
+        between = range(negation[1], command[0])
+        return len(between) <= SCOPE and all(
+            place in self._covered or len(self.words[place]) <= 3 for place in between
+        )
+
+    def affirmed(self, *roles: str) -> list[Span]:
+        """Return where these roles stand that no negation reaches."""
+        return [span for span in self.spans(*roles) if not self._negated(span)]
+
+    def _negated(self, span: Span) -> bool:
+        return any(0 <= span[0] - end <= SCOPE for _, end in self.spans("not"))
+
+    def _is_all_but_courtesy(self, listed: Hit) -> bool:
+        polite = {place for span in self.spans("courtesy") for place in range(*span)}
+        return all(
+            listed.start <= place < listed.end or place in polite
+            for place in range(len(self.words))
+        )
+
+    def loose(self) -> int:
+        """Count the words that play no role."""
+        return len(self.words) - len(self._covered)
+
+    def unexplained(self) -> int:
+        """Count the words that play no role; short ones are taken for articles and the like."""
+        loose = [word for place, word in enumerate(self.words) if place not in self._covered]
+        signs = sum(len(word) == 1 and word > "\u2e80" for word in loose)
+        return signs // 2 + sum(len(word) > 3 for word in loose)
+
+
+def _gap(one: Span, other: Span) -> int:
+    return max(one[0] - other[1], other[0] - one[1], 0)
