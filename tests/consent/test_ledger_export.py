@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from services.__main__ import cli
 from services.consent.notary import Notary
 from services.consent.registry import Registry
+from services.consent.signers import Signers
 from shared.database import Database
 from shared.ledger import verify
 from shared.ledger.verify import Head, Key, Tree, Verification, read_head, read_key
@@ -135,6 +137,20 @@ async def test_another_history_by_the_true_key_is_found_by_the_witness(
 
     assert auditor.verify(forked, witnessed=False).findings == []
     assert codes(auditor.verify(forked)) == {"forked"}
+
+
+async def test_a_new_key_goes_on_with_the_log_of_the_old_one(
+    house: House, registry: Registry
+) -> None:
+    renewed = replace(registry, signers=Signers("aurora.example/ledger", "C" * 42 + "A"))
+    keys = [read_key(str(each.signers.of(house.brand_id).key)) for each in (registry, renewed)]
+    for each in (registry, renewed):
+        await house.say("grant", each.signers.of(house.brand_id).key.public.hex())
+        await Notary(each).advance(house.brand_id)
+    lines = await exported(house, renewed)
+
+    assert verify.verify(lines, keys).findings == []
+    assert "forged" in codes(verify.verify(lines, keys[1:]))
 
 
 @pytest.mark.parametrize(
