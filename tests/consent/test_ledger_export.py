@@ -290,6 +290,8 @@ async def test_the_commands_write_and_verify(
     key = wrote.stdout.removeprefix("--key ").strip()
     assert (wrote.returncode, wrote.stderr) == (0, "")
     assert to.read_bytes() == b"".join(auditor.lines)
+    again = permesso("export", str(house.brand_id), "--to", str(to))
+    assert (again.returncode, "File exists" in again.stderr) == (2, True)
     verified = CliRunner().invoke(cli, ["ledger", "verify", str(to), "--key", key])
     assert (verified.exit_code, "VERIFIED" in verified.output) == (0, True)
     refused = CliRunner().invoke(cli, ["ledger", "verify", str(to), "--key", key + "x"])
