@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from services.gateway import examples
-from services.gateway.examples import worked
+from services.gateway import ledger_examples as examples
+from services.gateway.examples import page, worked
 from services.gateway.gate import Gate, needs
 from services.gateway.house import By, Limit, Parts
 from shared.contracts.ledger import LogCheckpoint, LogConsistency, LogEntries, LogProof
@@ -27,7 +27,7 @@ async def get_ledger_checkpoint(house: Parts, by: By, size: Size | None = None) 
     return await house.consent.checkpoint(by.brand_id, size=size)
 
 
-@router.get("/entries", **worked(examples.page(examples.LOG_ENTRY)))
+@router.get("/entries", **worked(page(examples.LOG_ENTRY)))
 @needs("consents:read")
 async def list_ledger_entries(
     house: Parts,
