@@ -103,8 +103,15 @@ def export(
     """Write a brand's signed log into a file, and print the key to verify it with. CONSENT_*"""
     from services.consent.ledger_file import write
     from services.consent.settings import Settings as ConsentSettings
+    from shared.database import DatabaseUnavailable
 
-    typer.echo(f"--key {asyncio.run(write(_settings(ConsentSettings), brand, to))}")
+    settings = _settings(ConsentSettings)
+    try:
+        key = asyncio.run(write(settings, brand, to))
+    except (OSError, DatabaseUnavailable) as error:
+        typer.echo(f"Nothing was exported, or not all of it: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(f"--key {key}")
 
 
 @ledger.command()

@@ -1,4 +1,4 @@
-"""Worked examples of the ledger, for the API's description. The proof is a true one."""
+"""Worked examples of the signed log: a log of two events, whose hashes and signature are true."""
 
 from typing import Final
 

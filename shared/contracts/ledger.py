@@ -16,7 +16,7 @@ class LogCheckpoint(Contract):
     note: str
     """The signed text (C2SP tlog-checkpoint): what to keep, and to compare with others."""
     key: str
-    """The public key as `name+id+key` (C2SP signed-note). Believe one that came another way."""
+    """The key of today as `name+id+key` (C2SP signed-note). Believe one that came another way."""
 
 
 class LogEntry(Contract):

@@ -47,7 +47,7 @@ def recorded(state):
         ("START", "chat.forwarded", "seen", Scope.PURPOSE),
         ("potete smettere di mandarmi pubblicità?", "chat", "revoke", Scope.CHANNEL),
         ("forse è meglio se mi cancello", "chat", "seen", Scope.PURPOSE),
-        ("pausa 2 settimane", "chat", "seen", Scope.PURPOSE),
+        ("pausa 2 settimane", "chat", "revoke", Scope.CHANNEL),
     ],
 )
 def test_words_become_what_they_mean(text, source, action, scope):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from services.__main__ import cli
 from services.consent.notary import Notary
 from services.consent.registry import Registry
+from services.consent.signers import Signers
 from shared.database import Database
 from shared.ledger import verify
 from shared.ledger.verify import Head, Key, Tree, Verification, read_head, read_key
@@ -137,6 +139,20 @@ async def test_another_history_by_the_true_key_is_found_by_the_witness(
     assert codes(auditor.verify(forked)) == {"forked"}
 
 
+async def test_a_new_key_goes_on_with_the_log_of_the_old_one(
+    house: House, registry: Registry
+) -> None:
+    renewed = replace(registry, signers=Signers("aurora.example/ledger", "C" * 42 + "A"))
+    keys = [read_key(str(each.signers.of(house.brand_id).key)) for each in (registry, renewed)]
+    for each in (registry, renewed):
+        await house.say("grant", each.signers.of(house.brand_id).key.public.hex())
+        await Notary(each).advance(house.brand_id)
+    lines = await exported(house, renewed)
+
+    assert verify.verify(lines, keys).findings == []
+    assert "forged" in codes(verify.verify(lines, keys[1:]))
+
+
 @pytest.mark.parametrize(
     ("mutation", "code", "says"),
     [
@@ -183,7 +199,8 @@ async def test_it_names_the_event_that_was_touched(auditor: Auditor) -> None:
 async def test_a_line_that_was_changed_in_the_database_is_named(
     house: House, registry: Registry, owner_database: Database
 ) -> None:
-    said = [await house.say("grant", f"p{number}") for number in range(5)]
+    # Nobody is told of a sight, so no follower of the feed misses the line.
+    said = [await house.say("seen", f"p{number}") for number in range(5)]
     await Notary(registry).advance(house.brand_id)
     async with owner_database.connection(house.brand_id) as connection:
         await connection.execute("ALTER TABLE consent.event DISABLE TRIGGER USER")
@@ -274,6 +291,8 @@ async def test_the_commands_write_and_verify(
     key = wrote.stdout.removeprefix("--key ").strip()
     assert (wrote.returncode, wrote.stderr) == (0, "")
     assert to.read_bytes() == b"".join(auditor.lines)
+    again = permesso("export", str(house.brand_id), "--to", str(to))
+    assert (again.returncode, "File exists" in again.stderr) == (2, True)
     verified = CliRunner().invoke(cli, ["ledger", "verify", str(to), "--key", key])
     assert (verified.exit_code, "VERIFIED" in verified.output) == (0, True)
     refused = CliRunner().invoke(cli, ["ledger", "verify", str(to), "--key", key + "x"])

@@ -5,19 +5,27 @@ import os
 import signal
 import sys
 import time
+from datetime import timedelta
+from hashlib import sha256
 from uuid import UUID
 
 import asyncpg
+import orjson
 import pytest
+from pydantic import SecretStr
 
+from services.consent.app import create_app
+from services.consent.expiry import Expiry
 from services.consent.notary import Notary
 from services.consent.queries import log
 from services.consent.registry import Registry
+from shared import clock
 from shared.contracts.consent import Feed, FeedItem
 from shared.database import Database
 from shared.ledger import entries, merkle
 from shared.ledger.notes import Checkpoint, open_note
-from tests.consent.consent_house import House
+from shared.security.sealing import SealBroken, Sealer
+from tests.consent.consent_house import House, settings_for
 from tests.consent.test_consent_feed import in_hand
 from tests.postgres import Urls
 
@@ -304,3 +312,54 @@ async def test_ten_thousand_events_are_in_the_log_in_bounded_time(
         sys.stdout.write(f"\n10,000 events into the log in {seconds:.2f} s: {rate}\n")
     assert [head.size for head in await checkpoints(registry, house)][-1] == 10_000
     await assert_whole(registry, house, {row["id"] for row in await leaves(registry, house)})
+
+
+async def test_the_log_speaks_of_all_of_a_line_but_who_it_was(owner_database: Database) -> None:
+    """A new column is either signed, or is personal and in the sealed half."""
+    async with owner_database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT column_name FROM information_schema.columns"
+            " WHERE table_schema = 'consent' AND table_name = 'event'"
+        )
+
+    assert {row[0] for row in rows} == {*entries.COLUMNS, "address", "person_id"}
+
+
+async def test_the_sealed_half_is_what_the_log_commits_to(house: House, registry: Registry) -> None:
+    said = await house.say("grant", "42", expires_at=clock.now() + timedelta(seconds=0.5))
+    async with asyncio.timeout(20):
+        while not await Expiry(registry).step():
+            await asyncio.sleep(0.05)
+    await Notary(registry).advance(house.brand_id)
+    sealer = Sealer.from_base64({"k1": "A" * 43})
+    salts = set()
+    for row in await leaves(registry, house):
+        context = f"{house.brand_id}|event|sealed|{row['id']}"
+        plain = sealer.open(row["sealed"], context=context)
+        content = orjson.loads(plain)
+        salts.add(content["salt"])
+        assert sha256(plain).digest() == row["commitment"]
+        assert content["subject"] == {
+            "person_id": str(said.person_id),
+            "channel": "telegram",
+            "address": "42",
+        }
+
+    assert len(salts) == 2
+
+
+async def test_a_destroyed_key_leaves_the_log_whole(
+    house: House, registry: Registry, urls: Urls
+) -> None:
+    said = await house.say("grant")
+    await Notary(registry).advance(house.brand_id)
+    settings = settings_for(urls.consent).model_copy(
+        update={"sealing_keys": {"k1": SecretStr("C" * 42 + "A")}}
+    )
+    keyless = create_app(settings).state.registry
+    (row,) = await leaves(keyless, house)
+
+    with pytest.raises(SealBroken):
+        keyless.evidences.open(row["sealed"], brand_id=house.brand_id, event_id=said.id)
+    await assert_whole(keyless, house, [said.id])
+    await keyless.database.close()
