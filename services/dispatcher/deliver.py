@@ -220,7 +220,8 @@ class DeliveryRunner:
             slots = await self._slots(tokens, start_before)
             group = _same_day(ready[:slots])
             del ready[: len(group)]
-            self._house.window.give(self._lane.id, slots - len(group))
+            if slots > len(group):
+                self._house.window.give({self._lane.id: slots - len(group)})
             self._pacer_of(account).give_back(tokens - len(group))
             if not group:
                 continue
@@ -243,6 +244,8 @@ class DeliveryRunner:
 
     async def _slots(self, wanted: int, start_before: float) -> int:
         """Take slots of the window; none when there is none while it is worth beginning."""
+        if slots := self._house.window.take_now(self._lane.id, wanted):
+            return slots
         try:
             async with asyncio.timeout(start_before - MARGIN - clock.ticks()):
                 return await self._house.window.take(self._lane.id, wanted)

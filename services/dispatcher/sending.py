@@ -122,7 +122,8 @@ class Sending:
             for message, attempt_id, _ in attempts:
                 self._settle(account, message, attempt_id, clock.now(), TooLate("intent_lost"))
             raise
-        self.house.window.give(self.lane.id, len(group) - len(going))
+        if len(going) < len(group):
+            self.house.window.give({self.lane.id: len(group) - len(going)})
         await failpoints.reach("dispatcher.after_intent")
         for message, attempt_id, _ in attempts:
             if message.id in going:

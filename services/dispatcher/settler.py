@@ -124,8 +124,7 @@ class Settler:
         """Store one group, however often it takes: the statement can be repeated."""
         await failpoints.reach("dispatcher.before_settle")
         await self._store_somehow(group)
-        for lane_id, slots in Counter(settled.account_id for settled in group).items():
-            self._window.give(lane_id, slots)
+        self._window.give(Counter(settled.account_id for settled in group))
         del self._storing[key]
         self._came.set()
         await failpoints.reach("dispatcher.after_settle")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import UUID
 
@@ -40,9 +41,19 @@ class Window:
         """How many slots are taken."""
         return self.size - self._free
 
+    def take_now(self, lane_id: UUID, wanted: int) -> int:
+        """Take as many slots as this lane may have now, `wanted` at most; often none."""
+        # As many as leave it, once they are taken, with no more than its share of what is free.
+        allowed = -(-(_SHARE * self._free - self._held[lane_id]) // (_SHARE + 1))
+        taken = max(0, min(wanted, allowed))
+        if taken:
+            self._free -= taken
+            self._held[lane_id] += taken
+        return taken
+
     async def take(self, lane_id: UUID, wanted: int) -> int:
         """Wait for a slot; take as many as this lane may have, `wanted` at most."""
-        if taken := self._hand_out(lane_id, wanted):
+        if taken := self.take_now(lane_id, wanted):
             return taken
         slots: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiting := _Waiting(lane_id, wanted, slots))
@@ -50,20 +61,22 @@ class Window:
             return await slots
         except asyncio.CancelledError:
             if not slots.cancelled():
-                self.give(lane_id, slots.result())
+                self.give({lane_id: slots.result()})
             else:
                 self._waiting.remove(waiting)
             raise
 
-    def give(self, lane_id: UUID, slots: int = 1) -> None:
-        """Give slots back."""
-        self._free += slots
-        self._held[lane_id] -= slots
-        if not self._held[lane_id]:
-            del self._held[lane_id]
-            if empty := self._empty.pop(lane_id, None):
-                empty.set()
-        self._serve()
+    def give(self, slots: Mapping[UUID, int]) -> None:
+        """Give slots back, so many of each lane's."""
+        for lane_id, number in slots.items():
+            self._free += number
+            self._held[lane_id] -= number
+            if not self._held[lane_id]:
+                del self._held[lane_id]
+                if empty := self._empty.pop(lane_id, None):
+                    empty.set()
+        if self._waiting:
+            self._serve()
 
     async def emptied(self, lane_id: UUID) -> None:
         """Return when a lane holds no slot: all that it began is written down."""
@@ -75,19 +88,9 @@ class Window:
         still: deque[_Waiting] = deque()
         while self._waiting:
             waiting = self._waiting.popleft()
-            if waiting.slots.done():
-                still.append(waiting)
-            elif taken := self._hand_out(waiting.lane_id, waiting.wanted):
+            done = waiting.slots.done()
+            if not done and (taken := self.take_now(waiting.lane_id, waiting.wanted)):
                 waiting.slots.set_result(taken)
             else:
                 still.append(waiting)
         self._waiting = still
-
-    def _hand_out(self, lane_id: UUID, wanted: int) -> int:
-        # As many as leave it, once they are taken, with no more than its share of what is free.
-        allowed = -(-(_SHARE * self._free - self._held[lane_id]) // (_SHARE + 1))
-        taken = max(0, min(wanted, allowed))
-        if taken:
-            self._free -= taken
-            self._held[lane_id] += taken
-        return taken

@@ -39,11 +39,11 @@ async def test_slots_that_come_back_go_to_who_may_have_more():
     greedy = await begun(window, A, 100)
     await window.take(B, 100)
     modest = await begun(window, B, 2)
-    window.give(A, 2)
+    window.give({A: 2})
     await modest
 
     assert not greedy.done()
-    window.give(B, 9)
+    window.give({B: 9})
     assert await greedy >= 1
 
 
@@ -52,11 +52,11 @@ async def test_who_came_first_goes_first():
     await window.take(A, 1)
     first = await begun(window, B)
     second = await begun(window, C)
-    window.give(A)
+    window.give({A: 1})
     await first
 
     assert not second.done()
-    window.give(B)
+    window.give({B: 1})
     assert await second == 1
 
 
@@ -64,7 +64,7 @@ async def test_a_cancelled_wait_leaves_no_slot_behind():
     window = Window(1)
     await window.take(A, 1)
     waiting = await begun(window, B)
-    window.give(A)
+    window.give({A: 1})
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
 
@@ -78,7 +78,7 @@ async def test_a_cancelled_wait_is_forgotten():
     waiting = await begun(window, B)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    window.give(A)
+    window.give({A: 1})
 
     assert window.used == 0
 
@@ -89,9 +89,9 @@ async def test_a_lane_is_empty_when_its_last_slot_is_back():
     await window.take(A, 2)
     empty = asyncio.create_task(window.emptied(A))
     await asyncio.sleep(0)
-    window.give(A)
+    window.give({A: 1})
     await asyncio.sleep(0)
 
     assert not empty.done()
-    window.give(A)
+    window.give({A: 1})
     await empty
