@@ -3,14 +3,18 @@
 import asyncio
 from base64 import b64encode
 from collections import defaultdict
+from collections.abc import Mapping
 from uuid import UUID
 
 import asyncpg
+import structlog
 
 from services.consent.queries import feed as queries
 from services.consent.registry import Registry
 from shared.clock import ticks
 from shared.contracts.consent import Feed, FeedItem
+
+log = structlog.get_logger()
 
 _ARRANGED_AT_ONCE = 5_000
 _LOOK_AGAIN = 0.25
@@ -22,10 +26,10 @@ async def follow(registry: Registry, *, after: int, limit: int, wait: float) -> 
     deadline = ticks() + wait
     while True:
         ring = registry.bell.next_ring
-        items = await _read(registry, after=after, limit=limit)
+        feed = await _read(registry, after=after, limit=limit)
         left = deadline - ticks()
-        if items or left <= 0:
-            return Feed(items=tuple(items), cursor=items[-1].cursor if items else after)
+        if feed.cursor > after or left <= 0:
+            return feed
         try:
             async with asyncio.timeout(min(left, _LOOK_AGAIN)):
                 await ring.wait()
@@ -33,7 +37,7 @@ async def follow(registry: Registry, *, after: int, limit: int, wait: float) -> 
             continue
 
 
-async def _read(registry: Registry, *, after: int, limit: int) -> list[FeedItem]:
+async def _read(registry: Registry, *, after: int, limit: int) -> Feed:
     async with registry.database.connection() as connection:
         await queries.arrange(connection, limit=_ARRANGED_AT_ONCE)
     async with registry.database.connection() as connection:
@@ -49,10 +53,22 @@ async def _read(registry: Registry, *, after: int, limit: int) -> list[FeedItem]
             if len(events) < len(ids):
                 heads = await queries.checkpoints(connection, brand_id=brand_id, ids=ids)
         found.update((each["id"], each) for each in (*events, *heads))
-    return [
-        (_head if row["type"] == "ledger.checkpoint" else _item)(row, found[row["event_id"]])
-        for row in rows
-    ]
+    return Feed(
+        items=tuple(_told(row, found[row["event_id"]]) for row in rows if _is_there(row, found)),
+        cursor=rows[-1]["cursor"] if rows else after,
+    )
+
+
+def _is_there(row: asyncpg.Record, found: Mapping[UUID, asyncpg.Record]) -> bool:
+    """Say whether the ledger has what the feed tells of; a line that is gone stops nobody else."""
+    if row["event_id"] in found:
+        return True
+    log.error("feed.line_missing", brand=row["brand_id"], event_id=row["event_id"])
+    return False
+
+
+def _told(row: asyncpg.Record, event: asyncpg.Record) -> FeedItem:
+    return (_head if row["type"] == "ledger.checkpoint" else _item)(row, event)
 
 
 def _head(row: asyncpg.Record, checkpoint: asyncpg.Record) -> FeedItem:

@@ -11,6 +11,7 @@ from services.consent import feed
 from services.consent.record import _placed, _record
 from services.consent.registry import Registry
 from shared.contracts.consent import ConsentEventIn, FeedItem, Scope
+from shared.database import Database
 from tests.consent.consent_house import House
 
 
@@ -154,3 +155,21 @@ async def test_the_feed_of_another_process_is_heard_too(
     recorded = await house.say("grant")
 
     assert [item.event_id for item in (await waiting).items] == [recorded.id]
+
+
+async def test_a_line_that_somebody_took_out_of_the_ledger_stops_nobody(
+    house: House, start: int, owner_database: Database
+) -> None:
+    lost = await house.say("grant", "1")
+    async with owner_database.connection(house.brand_id) as connection:
+        await connection.execute("ALTER TABLE consent.event DISABLE TRIGGER event_only_grows")
+        await connection.execute("DELETE FROM consent.event WHERE id = $1", lost.id)
+        await connection.execute("ALTER TABLE consent.event ENABLE TRIGGER event_only_grows")
+        await connection.execute("DELETE FROM consent.log_arrival WHERE event_id = $1", lost.id)
+    gone = await house.client.feed(after=start)
+    kept = await house.say("grant", "2")
+    page = await house.client.feed(after=gone.cursor)
+
+    assert gone.items == ()
+    assert gone.cursor > start
+    assert [item.event_id for item in page.items] == [kept.id]
