@@ -48,6 +48,7 @@ def test_the_figures_are_told(tell: Callable[[str], None]) -> None:
     for name in HALVES:
         tell(f"{name:5} all  {line(half(name))}")
         for language in LANGUAGES:
+            assert half(name, language), f"{name} has nothing in {language}"
             tell(f"{name:5} {language}   {line(half(name, language))}")
 
 

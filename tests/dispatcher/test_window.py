@@ -2,6 +2,7 @@
 
 import asyncio
 
+from services.dispatcher.sending import Flights
 from services.dispatcher.window import Window
 from shared.ids import new_id
 
@@ -95,3 +96,26 @@ async def test_a_lane_is_empty_when_its_last_slot_is_back():
     assert not empty.done()
     window.give({A: 1})
     await empty
+
+
+async def test_flights_end_when_it_is_written_down_what_became_of_them():
+    """Until then the lane is not given away: its next owner would call them unknown."""
+    window = Window(3)
+    await window.take(A, 1)
+    landed = asyncio.Event()
+
+    async def fly():
+        landed.set()
+
+    async def lane():
+        async with Flights(window, A) as flights:
+            flights.begin(fly())
+
+    running = asyncio.create_task(lane())
+    await landed.wait()
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+    assert not running.done()
+    window.give({A: 1})
+    await running

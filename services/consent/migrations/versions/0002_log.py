@@ -105,4 +105,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """A log that was signed is not taken back."""
-    raise NotImplementedError
+    raise NotImplementedError("what was signed and seen by others cannot be taken back")
