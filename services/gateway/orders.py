@@ -6,7 +6,7 @@ So the caller may go away, and this process may die: whoever takes over the slic
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, cast
+from typing import Final, cast
 from uuid import UUID
 
 from services.gateway.inbox import Inbox
@@ -14,13 +14,11 @@ from services.gateway.intake import Arrival, Intake, IntakeFull, person_key
 from services.gateway.letters import API
 from shared import clock
 from shared.contracts.base import Contract
-from shared.contracts.consent import ConsentEventIn, ConsentRecorded
+from shared.contracts.consent import ConsentEventIn, ConsentRecorded, RecordedState
 from shared.problems import Problem
 
 IN_FORCE_WITHIN: Final = 15.0
 """Seconds to wait; with a healthy database it is six at most, and ordinarily much less."""
-
-State = Literal["granted", "revoked", "unchanged"]
 
 
 class ConsentReceipt(Contract):
@@ -36,7 +34,7 @@ class ConsentReceipt(Contract):
 class Result:
     """What the registry recorded."""
 
-    state: State
+    state: RecordedState
     reason: str | None
     receipt: ConsentReceipt
 
@@ -61,7 +59,9 @@ class Result:
                 "recorded_at": recorded["effective_at"],
             }
         )
-        return cls(cast(State, recorded["state"]), cast(str | None, recorded["reason"]), receipt)
+        return cls(
+            cast(RecordedState, recorded["state"]), cast(str | None, recorded["reason"]), receipt
+        )
 
 
 async def put_in(intake: Intake, event: ConsentEventIn) -> None:

@@ -106,6 +106,10 @@ class Reached(Contract):
     """Exact purposes; `marketing` stands for its topics too."""
 
 
+RecordedState = Literal["granted", "pending", "revoked", "paused", "unchanged"]
+"""What an event led to. `pending`: a yes that waits for its second half. `paused`: not for now."""
+
+
 class ConsentRecorded(Contract):
     """What became of an event; equal for a repeat of it."""
 
@@ -113,7 +117,7 @@ class ConsentRecorded(Contract):
     seq: int
     """The ledger's sequence: our only order."""
     person_id: UUID
-    state: Literal["granted", "revoked", "unchanged"]
+    state: RecordedState
     reason: str | None = None
     """Why a grant changed nothing, such as `older_than_revocation`."""
     effective_at: datetime
@@ -299,13 +303,29 @@ class AccountFacts(Contract):
     channel: str
 
 
+News = Literal[
+    "consent.granted",
+    "consent.pending",
+    "consent.revoked",
+    "consent.paused",
+    "consent.resumed",
+    "consent.doubtful",
+    "consent.expiring",
+    "consent.expired",
+    "person.merged",
+    "person.split",
+    "person.erased",
+    "ledger.checkpoint",
+]
+
+
 class FeedItem(Contract):
     """Something that became true in the registry, for those who tell others about it."""
 
     cursor: int
     brand_id: UUID
     event_id: UUID
-    type: Literal["consent.granted", "consent.revoked", "consent.expired", "ledger.checkpoint"]
+    type: News
     at: datetime
     data: dict[str, object]
 

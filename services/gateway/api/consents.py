@@ -15,7 +15,14 @@ from services.gateway.house import By, NewId, Parts
 from services.gateway.orders import ConsentReceipt
 from shared import clock
 from shared.contracts.base import Contract
-from shared.contracts.consent import Address, ConsentEventIn, Evidence, Purpose, Scope
+from shared.contracts.consent import (
+    Address,
+    ConsentEventIn,
+    Evidence,
+    Purpose,
+    RecordedState,
+    Scope,
+)
 
 router = APIRouter(tags=["consents"], route_class=Gate)
 
@@ -41,7 +48,7 @@ class ConsentOut(Contract):
     """What became of it."""
 
     id: UUID
-    state: Literal["granted", "revoked", "unchanged", "accepted"]
+    state: RecordedState | Literal["accepted"]
     """`accepted`: stored, and on its way to be in force (`Prefer: respond-async`)."""
     reason: str | None = None
     effective_at: datetime | None = None
