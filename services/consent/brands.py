@@ -1,9 +1,12 @@
-"""The brands and the accounts that the registry was told of."""
+"""The brands and the accounts that the registry was told of, and the rules of each brand."""
+
+from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
 
 from services.consent.tables import AccountRow, BrandRow
 from shared.contracts.consent import AccountFacts, BrandFacts
+from shared.contracts.policy import BrandPolicy
 from shared.database import Database
 from shared.problems import Problem
 
@@ -35,3 +38,25 @@ async def put_account(database: Database, account: AccountFacts) -> None:
         if row.channel != account.channel:
             # Addresses mean something on their own channel only, and so does what was agreed there.
             raise Problem(409, "channel_fixed", "The account is on another channel.")
+
+
+async def put_policy(database: Database, brand_id: UUID, policy: BrandPolicy) -> None:
+    """Let other rules hold for a brand from now on; or a 404 `Problem`."""
+    async with database.begin(brand_id) as session:
+        row = await session.get(BrandRow, brand_id, with_for_update=True)
+        if row is None:
+            raise _unknown_brand()
+        row.policy = policy.model_dump(mode="json", exclude_defaults=True)
+
+
+async def get_policy(database: Database, brand_id: UUID) -> BrandPolicy:
+    """Return a brand's rules, or a 404 `Problem`."""
+    async with database.begin(brand_id) as session:
+        row = await session.get(BrandRow, brand_id)
+        if row is None:
+            raise _unknown_brand()
+        return BrandPolicy.model_validate(row.policy)
+
+
+def _unknown_brand() -> Problem:
+    return Problem(404, "unknown_brand", "The registry was never told of this brand.")

@@ -40,6 +40,9 @@ class BrandRow(Table, table=True):
     country: str = Field(sa_type=Text)
     languages: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     timezone: str = Field(sa_type=Text)
+    policy: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default="{}")
+    )
 
 
 class AccountRow(Table, table=True):

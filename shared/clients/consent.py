@@ -24,6 +24,7 @@ from shared.contracts.consent import (
 )
 from shared.contracts.imports import AsideRows, Import, ImportIn, ImportRows
 from shared.contracts.ledger import LogCheckpoint, LogConsistency, LogEntries, LogProof
+from shared.contracts.policy import BrandPolicy
 from shared.security.service_tokens import Signer
 
 CHECK_WITHIN = 4.0
@@ -59,6 +60,15 @@ class ConsentClient:
     async def put_brand(self, brand: BrandFacts) -> BrandFacts:
         """Tell the registry about a brand, or what changed of it."""
         return await self._service.ask(BrandFacts, "PUT", f"/v1/brands/{brand.id}", body=brand)
+
+    async def get_policy(self, brand_id: UUID) -> BrandPolicy:
+        """Return a brand's own rules, or raise `ServiceRefused` with status 404."""
+        return await self._service.ask(BrandPolicy, "GET", f"/v1/brands/{brand_id}/policy")
+
+    async def put_policy(self, brand_id: UUID, policy: BrandPolicy) -> BrandPolicy:
+        """Let other rules hold for a brand from now on."""
+        path = f"/v1/brands/{brand_id}/policy"
+        return await self._service.ask(BrandPolicy, "PUT", path, body=policy)
 
     async def put_account(self, account: AccountFacts) -> AccountFacts:
         """Tell the registry about an account; its channel never changes."""

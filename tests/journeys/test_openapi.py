@@ -23,6 +23,7 @@ from tests.postgres import Urls
 NOWHERE = "postgresql://nobody:x@127.0.0.1:1/none"
 FIRST_DAY = (
     "create_brand list_brands create_key list_keys list_channels "
+    "get_policy change_policy "
     "create_account list_accounts get_account connect_account change_account "
     "upload_media get_media get_media_content "
     "create_story list_stories get_story list_renderings change_story "

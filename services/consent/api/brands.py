@@ -10,6 +10,7 @@ from services.consent.api import examples
 from services.consent.api.access import TheRegistry
 from services.consent.texts import refuse_nul
 from shared.contracts.consent import AccountFacts, BrandFacts
+from shared.contracts.policy import BrandPolicy
 from shared.problems import Problem
 
 router = APIRouter(tags=["brands"])
@@ -27,6 +28,23 @@ async def put_brand(
     refuse_nul({f"/languages/{n}": language for n, language in enumerate(brand.languages)})
     await brands.put_brand(registry.database, brand)
     return brand
+
+
+@router.get("/v1/brands/{brand_id}/policy", responses=examples.answers(examples.POLICY))
+async def get_policy(registry: TheRegistry, brand_id: UUID) -> BrandPolicy:
+    """Return the brand's own rules."""
+    return await brands.get_policy(registry.database, brand_id)
+
+
+@router.put("/v1/brands/{brand_id}/policy", responses=examples.answers(examples.POLICY))
+async def put_policy(
+    registry: TheRegistry,
+    brand_id: UUID,
+    policy: Annotated[BrandPolicy, Body(examples=[examples.POLICY])],
+) -> BrandPolicy:
+    """Let other rules hold from now on."""
+    await brands.put_policy(registry.database, brand_id, policy)
+    return policy
 
 
 @router.put("/v1/accounts/{account_id}", responses=examples.answers(examples.ACCOUNT))

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 import asyncpg
 
+from shared.contracts.policy import BrandPolicy
 from shared.ids import new_id
 
 
@@ -22,6 +24,7 @@ class Place:
     """The brand's name, as people know it."""
     languages: tuple[str, ...]
     """The brand's, the first one first."""
+    policy: BrandPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,8 @@ class Seen:
 
 # A brand that nobody told of has neither name nor law; what its people say holds all the same.
 _PLACE = """
-SELECT a.channel, coalesce(b.country, ''), coalesce(b.name, ''), coalesce(b.languages, '{}')
+SELECT a.channel, coalesce(b.country, ''), coalesce(b.name, ''), coalesce(b.languages, '{}'),
+    coalesce(b.policy::text, '{}')
 FROM consent.account a LEFT JOIN consent.brand b ON b.brand_id = a.brand_id
 WHERE a.brand_id = $1 AND a.id = $2
 """
@@ -85,8 +89,16 @@ async def find_place(
     row = await connection.fetchrow(_PLACE, brand_id, account_id)
     if row is None:
         return None
-    channel, country, name, languages = row
-    return Place(brand_id, account_id, address, channel, country, name, tuple(languages))
+    channel, country, name, languages, policy = row
+    return Place(
+        brand_id, account_id, address, channel, country, name, tuple(languages), _read(policy)
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _read(policy: str) -> BrandPolicy:
+    """Read a brand's rules; most brands have the same few."""
+    return BrandPolicy.model_validate_json(policy)
 
 
 async def lock_person(connection: asyncpg.Connection, place: Place) -> UUID:

@@ -18,6 +18,7 @@ from services.gateway.api import (
     media,
     messages,
     people,
+    policy,
     stories,
 )
 
@@ -33,6 +34,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     consents.router,
     imports.router,
     people.router,
+    policy.router,
     ledger.router,
     callbacks.router,
     events.router,
