@@ -7,7 +7,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,12 +59,20 @@ class Processes:
         """Return where a process is reached."""
         return self._layout.url(name)
 
-    def start(self, name: str, *, failpoints: str = "", mutant: str = "") -> None:
-        """Start a process; `failpoints`, and the fault `mutant`, are for it alone."""
+    def start(
+        self,
+        name: str,
+        *,
+        failpoints: str = "",
+        mutant: str = "",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start a process; `failpoints`, the fault `mutant` and `settings` are for it alone."""
         environment = {
             **self._layout.environment(name, self._roles),
             "GATEWAY_RATE_PER_SECOND": "1000000",
             "GATEWAY_RATE_BURST": "1000000",
+            **(settings or {}),
         }
         order = {
             "name": name,
@@ -81,7 +89,7 @@ class Processes:
         self._pids[name] = self._hear()["pid"]
         # The odd ones are replaced before the next test.
         self._odd.discard(name)
-        if failpoints or mutant:
+        if failpoints or mutant or settings:
             self._odd.add(name)
 
     def _hear(self) -> dict[str, Any]:
@@ -146,10 +154,17 @@ class Processes:
         """Let it go on as if nothing had been."""
         os.kill(self._pids[name], signal.SIGCONT)
 
-    async def restart(self, name: str, *, failpoints: str = "", mutant: str = "") -> None:
+    async def restart(
+        self,
+        name: str,
+        *,
+        failpoints: str = "",
+        mutant: str = "",
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         """End it in good order and start it again, so that its lanes are free at once."""
         await self.stop(name)
-        self.start(name, failpoints=failpoints, mutant=mutant)
+        self.start(name, failpoints=failpoints, mutant=mutant, settings=settings)
         await self.ready(name)
 
     async def as_usual(self) -> None:
