@@ -5,17 +5,41 @@ from uuid import UUID
 
 import asyncpg
 
-from services.consent.evidence import Evidences
-from shared.contracts.consent import ConsentEventIn, ConsentRecorded
+from services.consent.evidence import Halves
+from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Reached
 from shared.problems import Problem
 
 
-def repeated(evidences: Evidences, event: ConsentEventIn, line: asyncpg.Record) -> ConsentRecorded:
-    """Return what was answered when this id was recorded first."""
-    same = ("action", "account_id", "address", "purpose", "scope")
+class Erased(Exception):
+    """The event was recorded before, of a person who was erased since."""
+
+    def __init__(self, recorded: ConsentRecorded) -> None:
+        """Hold the answer of then, without what is lost: the addresses where it held."""
+        super().__init__("the person was erased")
+        self.recorded = recorded
+
+
+def repeated(halves: Halves, event: ConsentEventIn, line: asyncpg.Record) -> ConsentRecorded:
+    """Return what was answered when this id was recorded first; raises `Erased`."""
+    same = ("action", "account_id", "purpose", "scope")
     if any(getattr(event, name) != line[name] for name in same):
         raise id_reused()
-    sealed = evidences.open(line["sealed"], brand_id=event.brand_id, event_id=event.id)
+    if not halves.has(line["person_id"]):
+        raise Erased(_answer(event, line, ()))
+    sealed = halves.open(
+        line["sealed"],
+        person_id=line["person_id"],
+        brand_id=event.brand_id,
+        event_id=event.id,
+    )
+    if sealed.subject.address != event.address:
+        raise id_reused()
+    return _answer(event, line, sealed.reaches)
+
+
+def _answer(
+    event: ConsentEventIn, line: asyncpg.Record, reaches: tuple[Reached, ...]
+) -> ConsentRecorded:
     return ConsentRecorded(
         id=event.id,
         seq=line["seq"],
@@ -23,7 +47,7 @@ def repeated(evidences: Evidences, event: ConsentEventIn, line: asyncpg.Record) 
         state=line["outcome"],
         reason=line["reason"],
         effective_at=line["recorded_at"],
-        reaches=sealed.reaches,
+        reaches=reaches,
     )
 
 

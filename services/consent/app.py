@@ -10,6 +10,7 @@ from services.consent.api import (
     audience,
     brands,
     checks,
+    erasures,
     events,
     feed,
     health,
@@ -23,6 +24,7 @@ from services.consent.notary import Notary
 from services.consent.registry import Registry
 from services.consent.settings import Settings
 from services.consent.signers import Signers
+from services.consent.suppression import Suppressor
 from shared.database import Database
 from shared.problems import PROBLEMS, install
 from shared.security.sealing import Sealer
@@ -48,6 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
         ),
         Evidences(Sealer.from_base64(settings.sealing_keys_plain())),
         Signers(settings.ledger_origin, settings.ledger_key.get_secret_value()),
+        Suppressor(settings.suppression_key.get_secret_value()),
     )
 
     @asynccontextmanager
@@ -72,7 +75,18 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.registry = registry
     install(app)
-    for resource in (brands, events, checks, audience, people, imports, ledger, feed, health):
+    for resource in (
+        brands,
+        events,
+        checks,
+        audience,
+        people,
+        erasures,
+        imports,
+        ledger,
+        feed,
+        health,
+    ):
         app.include_router(resource.router)
     app.openapi = _with_security(app.openapi)  # type: ignore[method-assign]
     # The last one added is the first one asked: no body is read before its size is known.

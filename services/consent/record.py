@@ -11,9 +11,8 @@ import structlog
 from prometheus_client import Counter
 
 from services.consent import hearing, policy
-from services.consent.answers import id_reused, repeated, seen_again
+from services.consent.answers import Erased, id_reused, repeated, seen_again
 from services.consent.deeds import DEEDS, Case
-from services.consent.evidence import Evidences
 from services.consent.moments import as_utc
 from services.consent.queries import ledger, people
 from services.consent.queries.people import Place
@@ -41,7 +40,10 @@ async def record(registry: Registry, event: ConsentEventIn) -> ConsentRecorded:
     try:
         async with registry.database.connection(event.brand_id) as connection:
             place = await _placed(connection, event)
-            recorded = await _record(connection, registry.evidences, event, place)
+            recorded = await _record(connection, registry, event, place)
+    except Erased as repeat:
+        # Rolled back: a repeat must not bring the person back.
+        recorded = repeat.recorded
     except asyncpg.UniqueViolationError as error:
         # Another person's event got the same id at this very moment.
         raise id_reused() from error
@@ -71,17 +73,18 @@ async def _placed(connection: asyncpg.Connection, event: ConsentEventIn) -> Plac
 
 
 async def _record(
-    connection: asyncpg.Connection, evidences: Evidences, event: ConsentEventIn, place: Place
+    connection: asyncpg.Connection, registry: Registry, event: ConsentEventIn, place: Place
 ) -> ConsentRecorded:
     language = language_tag(event.profile.language)
     if event.action == "seen":
         recorded = await _seen_before(connection, place, event, language=language)
         if recorded is not None:
             return recorded
-    person_id = await people.lock_person(connection, place)
+    person_id = await people.lock_person(connection, place, suppressor=registry.suppressor)
     before = await ledger.find_event(connection, brand_id=event.brand_id, event_id=event.id)
     if before is not None:
-        return repeated(evidences, event, before)
+        keys = await registry.evidences.of(connection, event.brand_id, [before["person_id"]])
+        return repeated(keys, event, before)
     if language is not None:
         await people.learn_language(
             connection, brand_id=event.brand_id, person_id=person_id, language=language
@@ -89,7 +92,8 @@ async def _record(
     situation = await ledger.look(
         connection, place, person_id=person_id, purposes=policy.purposes_asked(event.purpose)
     )
-    case = Case(connection, evidences, event, place, person_id, situation)
+    keys = await registry.evidences.under(connection, event.brand_id, [person_id])
+    case = Case(connection, keys, event, place, person_id, situation)
     return await DEEDS[event.action](case)
 
 
