@@ -17,6 +17,14 @@ class EraseIn(Contract):
     by: ErasedBy
 
 
+class ErasureOrder(Contract):
+    """An order as it waits in the inbox: whom to erase, and the id of the line it leads to."""
+
+    id: UUID
+    person_id: UUID
+    by: ErasedBy
+
+
 class Erased(Contract):
     """A person who was erased."""
 

@@ -58,7 +58,14 @@ async def find(connection: asyncpg.Connection, *, brand_id: UUID, person_id: UUI
     """Return where a person was met, and all their identities; they must be locked."""
     identities = await connection.fetch(_IDENTITIES, brand_id, person_id)
     first = await connection.fetchrow(_FIRST, brand_id, person_id)
-    return Known(*first, tuple((channel, address) for channel, address in identities))
+    account_id, channel, address, now = first
+    return Known(
+        account_id,
+        channel,
+        address,
+        now,
+        tuple((channel, address) for channel, address in identities),
+    )
 
 
 async def forget(connection: asyncpg.Connection, *, brand_id: UUID, person_id: UUID) -> None:
