@@ -1,7 +1,8 @@
 """The labelled corpus: what people write to brands, in all our languages.
 
 `corpus/held` was written before anything was tuned, and nothing was tuned on it phrase by phrase;
-`corpus/tuned` is what the tables were tuned with. Every sentence is our own.
+`corpus/tuned` is what the tables were tuned with; `corpus/answers` is what they reply to a question
+of ours. Every sentence is our own.
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 HALVES = ("held", "tuned")
 LABELS = ("stop", "doubtful", "start", "help", "pause", "talk")
+ANSWERS = ("yes", "no", "neither")
 _FOLDER = Path(__file__).with_name("corpus")
 
 
@@ -39,7 +41,17 @@ def _phrases(half: str, file: Path) -> list[Said]:
     for line in file.read_text("utf-8").splitlines():
         if line.startswith("["):
             label = line.strip("[]")
-            assert label in LABELS, (file, line)
+            assert label in (*LABELS, *ANSWERS), (file, line)
         elif line:
             found.append(Said(half, file.stem, label, line))
     return found
+
+
+@cache
+def answers() -> tuple[Said, ...]:
+    """Return what people say when we have asked them, and what looks like an answer and is none."""
+    return tuple(
+        said
+        for file in sorted((_FOLDER / "answers").glob("*.txt"))
+        for said in _phrases("answers", file)
+    )
