@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.consent.spelling import Words, joined, normalise, units
+from services.consent.typos import Typos
 
 UNDETERMINED = "und"
 """The language tag of a word that does not tell which language was spoken (BCP 47)."""
@@ -20,11 +21,13 @@ WHOLE = ("stop", "start", "help", "pause", "courtesy")
 ROLES = (
     *("cease", "writing", "notes", "tell", "bar", "not", "no", "want", "more", "me"),
     *("leave", "drop", "list", "clear", "doubt"),
-    *("idiom", "hedge", "ask", "tale", "keep", "other", "for", "until"),
+    *("idiom", "hedge", "ask", "tale", "keep", "other", "for", "until", "link"),
 )
 ANSWERS = ("yes", "no", "neither")
 LISTED_ROLES = ("stop", "pause", "courtesy")
 """Whole messages that play a role in a longer one too."""
+MISTYPED = frozenset({"cease", "writing", "notes", "tell", "bar", "leave", "drop", "list", "clear"})
+"""Roles that are heard in mistyped words too: those that speak for an end."""
 UNITS = {"day": 1, "week": 7, "month": 30, "year": 365}
 NUMBERS = ("1", "2", "3", "4", "5", "6", "7", "10", "15")
 
@@ -109,19 +112,21 @@ def _add(found: dict[Words, Phrase], words: Words, name: str, language: str) -> 
     found[words] = Phrase(words, name, known.languages | told)
 
 
-def index_roles(tables: Mapping[str, Table]) -> tuple[_Branch, frozenset[str]]:
-    """Index the roles that words play as a tree of words, and the stems that stand in it."""
+def index_roles(tables: Mapping[str, Table]) -> tuple[_Branch, frozenset[str], Typos]:
+    """Index the roles that words play as a tree of words, the stems that stand in it, and typos."""
     root = _Branch()
     stems: set[str] = set()
+    words: dict[bool, set[str]] = {True: set(), False: set()}
     for language, name, phrases in _entries(tables):
         for phrase in spoken(phrases, _also(tables[language])):
             branch = root
             for key in _keys(phrase):
-                stems.update({key[:-1]} if key.endswith("*") else ())
+                known = stems if key.endswith("*") else words[name in MISTYPED]
+                known.add(key.removesuffix("*"))
                 branch = branch.following.setdefault(key, _Branch())
             if (language, name) not in branch.roles:
                 branch.roles.append((language, name))
-    return root, frozenset(stems)
+    return root, frozenset(stems), Typos(words[True], known=words[False])
 
 
 def find(words: Words) -> Iterator[Hit]:
@@ -179,6 +184,8 @@ def _keys_of(word: str) -> list[str]:
     if "\u0621" <= word[:1] <= "\u064a":
         bare = (word.removeprefix(attached) for attached in _ATTACHED)
         keys.extend(dict.fromkeys(each for each in bare if len(each) > 2 and each != word))
+    if len(keys) == 1:
+        keys.extend(_TYPOS.meant(word))
     return keys
 
 
@@ -196,5 +203,5 @@ LANGUAGES = tuple(language for language in TABLES if language != UNDETERMINED)
 PHRASES = index_phrases(TABLES)
 ANSWERING, SIGNS = index_answers(TABLES)
 LONGEST_PHRASE = max(map(len, (*PHRASES, *ANSWERING)))
-_ROLES, _STEMS = index_roles(TABLES)
+_ROLES, _STEMS, _TYPOS = index_roles(TABLES)
 _LONGEST_STEM = max(map(len, _STEMS), default=0)
