@@ -90,7 +90,8 @@ class Clause:
     def _negated(self, span: Span) -> bool:
         return any(
             0 <= span[0] - end <= SCOPE and not self._used_up(end, span[0])
-            for _, end in self.spans("not")
+            for start, end in self.spans("not")
+            if (start, end) not in self.spans("want")
         )
 
     def _used_up(self, start: int, end: int) -> bool:

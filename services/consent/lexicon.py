@@ -21,7 +21,8 @@ WHOLE = ("stop", "start", "help", "pause", "courtesy")
 ROLES = (
     *("cease", "writing", "notes", "tell", "bar", "not", "no", "want", "more", "me"),
     *("leave", "drop", "list", "clear", "doubt"),
-    *("idiom", "hedge", "ask", "tale", "keep", "other", "for", "until", "link"),
+    *("idiom", "hedge", "ask", "tale", "keep", "other", "elsewhere"),
+    *("for", "until", "link"),
 )
 ANSWERS = ("yes", "no", "neither")
 LISTED_ROLES = ("stop", "pause", "courtesy")

@@ -91,7 +91,7 @@ def _enough(clause: Clause) -> Evidence | None:
 
 def _leaving(clause: Clause) -> Evidence | None:
     """ "Unsubscribe me", "cancellatemi dalla lista": a way out."""
-    if clause.has("keep"):
+    if clause.has("keep", "elsewhere"):
         return None
     if leaving := clause.affirmed("leave"):
         if clause.has("other") and not clause.has("list", "notes"):
@@ -118,7 +118,9 @@ def _plain(clause: Clause) -> Evidence | None:
     """ "Leave me alone": a phrase that is clear wherever it stands."""
     if clear := clause.affirmed("clear"):
         return Evidence(0.9, "clear", clause.text(clear[0]))
-    if doubts := clause.spans("doubt"):
+    talk = clause.unexplained() or clause.has("other")
+    uninterested = clause.spans("want") if talk else []
+    if doubts := [span for span in clause.spans("doubt") if span not in uninterested]:
         return Evidence(0.55, "doubt", clause.text(doubts[0]))
     return None
 
