@@ -20,7 +20,7 @@ from services.consent.lexicon import (
     Phrase,
 )
 from services.consent.spelling import Words, joined, normalise, units
-from services.consent.weigh import CLEAR, DOUBTFUL, weigh
+from services.consent.weigh import CLEAR, DOUBTFUL, FOR_SOME_DAYS, weigh
 
 __all__ = [
     "LONGEST",
@@ -140,5 +140,6 @@ def _weighed(text: str) -> Keyword | None:
     what: Meaning = "stop" if found.score >= CLEAR else "doubtful"
     days = found.days or None
     if found.days is not None:
-        what = "pause" if found.days and what == "stop" else "doubtful"
+        told = found.score >= (CLEAR if found.doubted else FOR_SOME_DAYS)
+        what = "pause" if found.days and told else "doubtful"
     return Keyword(what, found.language, found.rule, round(found.score, 2), days)

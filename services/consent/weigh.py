@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.consent.clauses import Clause
-from services.consent.lexicon import UNDETERMINED, Hit, find
+from services.consent.lexicon import UNDETERMINED, UNITS, Hit, find
 from services.consent.pauses import asked_days
 from services.consent.rules import RULES, Evidence
 from services.consent.spelling import Words, sentences
@@ -20,6 +20,8 @@ CLEAR = 0.8
 """From here on a revocation is recorded."""
 DOUBTFUL = 0.45
 """From here on somebody should have a look."""
+FOR_SOME_DAYS = 0.6
+"""From here on an end with a length is a pause: less is at stake than with an end for good."""
 CAP = 0.7
 """What a doubt leaves of any evidence: "maybe", "if you go on", "until Monday"."""
 
@@ -35,12 +37,16 @@ CORE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """What free text weighs; `days` of the pause that is asked for, 0 where that is unclear."""
+    """What free text weighs; `days` of the pause that is asked for, 0 where that is unclear.
+
+    `doubted` where a doubt has capped the score.
+    """
 
     score: float
     language: str
     rule: str
     days: int | None = None
+    doubted: bool = False
 
 
 def weigh(text: str) -> Weighed | None:
@@ -106,19 +112,28 @@ def _weigh_sentence(linked: list[list[Clause]], language: str) -> Weighed | None
     clauses = [clause for those in linked for clause in those]
     asked = any(clause.has("ask") for clause in clauses)
     best = [evidence for those in linked for evidence in _best(those, asked=asked)]
-    days = next((days for clause in clauses if (days := asked_days(clause)) is not None), None)
+    days = _days(clauses, asked=asked)
     if not best:
         paused = any(clause.has("pause") for clause in clauses) and days is not None
         return Weighed(1.0, language, "pause:length", days) if paused and not asked else None
     score = _either(evidence.weight for evidence in best)
     heaviest = max(best, key=lambda evidence: evidence.weight)
     rule = f"free:{heaviest.name}:{heaviest.words}"
-    doubts = [
-        word for role in ("hedge", "until") for clause in clauses for word in clause.said(role)
-    ]
+    roles = ("hedge", "until") if days is None else ("hedge",)
+    doubts = [word for role in roles for clause in clauses for word in clause.said(role)]
     if doubts and score > CAP:
         score, rule = CAP, f"{rule} but {doubts[0]}"
-    return Weighed(score, language, rule, days)
+    return Weighed(score, language, rule, days, doubted=bool(doubts))
+
+
+def _days(clauses: list[Clause], *, asked: bool) -> int | None:
+    """Return the length of the silence that is asked for in one of the clauses."""
+    for clause in clauses:
+        if clause.has(*UNITS):
+            ends = _heaviest(clause, asked=asked) is not None
+            if (days := asked_days(clause, ends=ends)) is not None:
+                return days
+    return None
 
 
 def _best(linked: list[Clause], *, asked: bool) -> list[Evidence]:
@@ -145,9 +160,9 @@ def _heaviest(clause: Clause, *, asked: bool) -> Evidence | None:
 def _together(one: Weighed, other: Weighed) -> Weighed:
     heavier = one if one.score >= other.score else other
     days = one.days if one.days is not None else other.days
-    capped = " but " in heavier.rule
-    score = heavier.score if capped else _either((one.score, other.score))
-    return Weighed(score, heavier.language, heavier.rule, days)
+    doubted = heavier.doubted and heavier.score == CAP
+    score = heavier.score if doubted else _either((one.score, other.score))
+    return Weighed(score, heavier.language, heavier.rule, days, heavier.doubted)
 
 
 def _either(weights: Iterable[float]) -> float:
