@@ -51,6 +51,15 @@ class Clause:
             words += clause.words
         return cls(words, hits, clauses[0]._language)
 
+    def part(self, start: int, end: int) -> "Clause":
+        """Read some of the words alone."""
+        hits = [
+            Hit(hit.start - start, hit.end - start, hit.language, hit.role)
+            for hit in self._hits
+            if start <= hit.start and hit.end <= end
+        ]
+        return Clause(self.words[start:end], hits, self._language)
+
     def has(self, *roles: str) -> bool:
         """Does any of its words play one of these roles?"""
         return any(self._spans.get(role) for role in roles)

@@ -22,7 +22,7 @@ ROLES = (
     *("cease", "writing", "notes", "tell", "bar", "not", "no", "want", "more", "me"),
     *("leave", "drop", "list", "clear", "doubt"),
     *("idiom", "hedge", "ask", "tale", "keep", "other", "elsewhere"),
-    *("for", "until", "since", "link"),
+    *("for", "until", "since", "link", "else"),
 )
 ANSWERS = ("yes", "no", "neither")
 LISTED_ROLES = ("stop", "pause", "courtesy")

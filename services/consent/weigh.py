@@ -78,10 +78,7 @@ def _found(sentence: tuple[Words, ...]) -> list[tuple[Words, list[Hit]]]:
 def _linked(sentence: list[tuple[Words, list[Hit]]], language: str) -> list[list[Clause]]:
     """Return the clauses, each with those that go on with it: "aufhören", "mir zu schreiben"."""
     linked: list[list[Clause]] = []
-    for words, hits in sentence:
-        clause = Clause(
-            words, [hit for hit in hits if hit.language in (language, UNDETERMINED)], language
-        )
+    for clause in (clause for piece in sentence for clause in _clauses(*piece, language)):
         if linked and any(start == 0 for start, _ in clause.spans("link")):
             linked[-1].append(clause)
         else:
@@ -108,10 +105,23 @@ def _languages(hits: Iterable[Hit]) -> list[str]:
     ]
 
 
+def _clauses(words: Words, hits: list[Hit], language: str) -> list[Clause]:
+    """Return the clause as this language knows it, cut before an "or else"."""
+    known = [hit for hit in hits if hit.language in (language, UNDETERMINED)]
+    whole = Clause(words, known, language)
+    cut = min((start for start, _ in whole.spans("else") if start), default=None)
+    return [whole] if cut is None else [whole.part(0, cut), whole.part(cut, len(words))]
+
+
 def _weigh_sentence(linked: list[list[Clause]], language: str) -> Weighed | None:
     clauses = [clause for those in linked for clause in those]
     asked = any(clause.has("ask") for clause in clauses)
-    best = [evidence for those in linked for evidence in _best(those, asked=asked)]
+    firm = [those for those in linked if not any(clause.has("else") for clause in those)]
+    doubting = {"hedge", "until"}
+    best = [evidence for those in firm for evidence in _best(those, asked=asked)]
+    if not best:
+        doubting.add("else")
+        best = [evidence for those in linked for evidence in _best(those, asked=asked)]
     days = _days(clauses, asked=asked)
     if not best:
         paused = any(clause.has("pause") for clause in clauses) and days is not None
@@ -119,8 +129,9 @@ def _weigh_sentence(linked: list[list[Clause]], language: str) -> Weighed | None
     score = _either(evidence.weight for evidence in best)
     heaviest = max(best, key=lambda evidence: evidence.weight)
     rule = f"free:{heaviest.name}:{heaviest.words}"
-    roles = ("hedge", "until") if days is None else ("hedge",)
-    doubts = [word for role in roles for clause in clauses for word in clause.said(role)]
+    if days is not None:
+        doubting.remove("until")
+    doubts = [word for clause in clauses for role in sorted(doubting) for word in clause.said(role)]
     if doubts and score > CAP:
         score, rule = CAP, f"{rule} but {doubts[0]}"
     return Weighed(score, language, rule, days, doubted=bool(doubts))

@@ -167,6 +167,10 @@ def test_a_trap_is_talk(trap: Said) -> None:
         ("don't write to me for 10 days", 10),
         ("暂停两个星期", 14),
         ("30日間一時停止", 30),
+        ("zwei Wochen keine Werbung bitte", 14),
+        ("älkää lähettäkö viestejä kuukauteen", 30),
+        ("не пишите мне две недели", 14),
+        ("no messages for the next month please", 30),
         ("pause", None),
     ],
 )
@@ -180,6 +184,38 @@ def test_a_pause_has_a_length(text: str, days: int | None) -> None:
 @pytest.mark.parametrize("text", ["pause 0 days", "pause 400 days", "pausa 99999999999999 giorni"])
 def test_a_pause_out_of_bounds_is_doubtful(text: str) -> None:
     assert heard_as(text) == "doubtful"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "stop sending me 3 messages a week",
+        "I asked you two weeks ago to stop messaging me",
+        "przestańcie wysyłać 3 smsy na tydzień",
+        "hört auf mir 2 mal pro Woche zu schreiben",
+    ],
+)
+def test_how_often_and_how_long_ago_is_no_pause(text: str) -> None:
+    assert heard_as(text) == "stop"
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("don't text me any more or else I go to the police", "stop"),
+        ("non scrivetemi più altrimenti vi denuncio", "stop"),
+        ("less of this or else I will unsubscribe", "doubtful"),
+        ("scrivete meno altrimenti mi cancello", "doubtful"),
+    ],
+)
+def test_what_comes_after_an_or_else_is_a_threat_and_no_end(text: str, what: str) -> None:
+    assert heard_as(text) == what
+
+
+def test_disinterest_is_heard_where_it_is_in_what_we_send() -> None:
+    assert heard_as("I am not interested in your offers, thanks") == "stop"
+    assert heard_as("not interested") == "doubtful"
+    assert heard_as("I'm not interested in the blue one, but the red is nice") == "talk"
 
 
 def test_the_rule_names_what_was_heard() -> None:
