@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -69,11 +70,18 @@ def test_case_and_punctuation_change_nothing(
     assert answer(case(said.text) + end) == said.label
 
 
-@settings(deadline=None, max_examples=300)
-@given(st.sampled_from(YES), st.sampled_from(NO))
-def test_a_yes_and_a_no_are_no_yes(yes: Said, no: Said) -> None:
-    assert answer(f"{yes.text}, {no.text}") != "yes"
-    assert answer(f"{no.text} {yes.text}") != "yes"
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_yes_and_a_no_of_one_language_are_no_yes(language: str) -> None:
+    """Of two languages they may be: "no jasne" is a yes in Polish, whatever "no" is in Italian."""
+    said = [
+        text
+        for yes, no in product(YES, NO)
+        if yes.language == no.language == language
+        for text in (f"{yes.text}, {no.text}", f"{no.text} {yes.text}")
+    ]
+
+    assert said
+    assert [text for text in said if answer(text) == "yes"] == []
 
 
 @settings(deadline=None, max_examples=300)

@@ -1,5 +1,6 @@
 """What people write is understood: no revocation missed, and no talk taken for one."""
 
+import statistics
 import time
 import unicodedata
 from collections import Counter
@@ -48,7 +49,7 @@ def test_the_figures_are_told(tell: Callable[[str], None]) -> None:
         tell(f"{part:5} all  {line([said for said in corpus() if said.part == part])}")
     for language in LANGUAGES:
         assert all(said_in(language, part) for part in PARTS), f"a part has nothing in {language}"
-        tell(f"both  {language}   {line(said_in(language))}")
+        tell(f"all   {language}   {line(said_in(language))}")
 
 
 def test_the_corpus_is_deep_enough() -> None:
@@ -357,7 +358,8 @@ def test_an_ordinary_message_is_read_quickly(tell: Callable[[str], None]) -> Non
     each = [took(said.text) for said in corpus()]
 
     tell(
-        f"time of a message: {1e6 * sum(each) / len(each):.0f} µs on average,"
+        f"time of a message: {1e6 * statistics.median(each):.0f} µs at the median,"
+        f" {1e6 * sum(each) / len(each):.0f} µs on average,"
         f" {1e6 * sorted(each)[int(len(each) * 0.99)]:.0f} µs for the 99th in a hundred"
     )
     # Ten times the aim, so that a busy machine does not fail it and a quadratic rule does.
@@ -374,6 +376,8 @@ def test_an_ordinary_message_is_read_quickly(tell: Callable[[str], None]) -> Non
         "s",
         ".",
         "stop.",
+        "stop, to ",
+        "unsubcribe ",
         "no ",
         "@a.",
         "9",
