@@ -100,7 +100,8 @@ def _leaving(clause: Clause) -> Evidence | None:
     affirmed = set(clause.affirmed("drop"))
     for dropping, what in clause.pairs(("drop",), ("list",)):
         if dropping in affirmed:
-            return Evidence(0.88, "drop+list", clause.text(dropping, what))
+            weight = 0.4 if clause.has("other") and not clause.has("notes", "me") else 0.88
+            return Evidence(weight, "drop+list", clause.text(dropping, what))
     return None
 
 
