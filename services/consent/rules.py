@@ -58,7 +58,9 @@ def _forbidden(clause: Clause, words: str, *, me: bool = False) -> Evidence | No
 
 def _unwilling(clause: Clause) -> Evidence | None:
     """ "I don't want your messages any more": no wish to receive."""
-    if clause.has("tale", "keep", "cease", "leave"):
+    if clause.has("tale", "keep", "cease"):
+        return None
+    if clause.has("leave") and not clause.affirmed("leave"):
         return None
     for negation, wish in clause.pairs(("not",), ("want",), within=SCOPE):
         if negation > wish and not clause.negation_may_follow:
@@ -77,7 +79,7 @@ def _unwilling(clause: Clause) -> Evidence | None:
 
 def _enough(clause: Clause) -> Evidence | None:
     """ "No more messages", "basta pubblicità", "keine Werbung": none of it."""
-    if clause.has("tale", "keep"):
+    if clause.has("tale", "keep") or (clause.has("other") and not clause.has("more", "want")):
         return None
     for none, notes in clause.pairs(("no",), ("notes", "writing"), within=3):
         beside = notes[0] - none[1] <= 1 or clause.linked(none, notes)
@@ -89,7 +91,7 @@ def _enough(clause: Clause) -> Evidence | None:
 
 def _leaving(clause: Clause) -> Evidence | None:
     """ "Unsubscribe me", "cancellatemi dalla lista": a way out."""
-    if clause.has("keep"):
+    if clause.has("keep", "elsewhere"):
         return None
     if leaving := clause.affirmed("leave"):
         if clause.has("other") and not clause.has("list", "notes"):
@@ -98,7 +100,8 @@ def _leaving(clause: Clause) -> Evidence | None:
     affirmed = set(clause.affirmed("drop"))
     for dropping, what in clause.pairs(("drop",), ("list",)):
         if dropping in affirmed:
-            return Evidence(0.88, "drop+list", clause.text(dropping, what))
+            weight = 0.4 if clause.has("other") and not clause.has("notes", "me") else 0.88
+            return Evidence(weight, "drop+list", clause.text(dropping, what))
     return None
 
 
@@ -116,7 +119,9 @@ def _plain(clause: Clause) -> Evidence | None:
     """ "Leave me alone": a phrase that is clear wherever it stands."""
     if clear := clause.affirmed("clear"):
         return Evidence(0.9, "clear", clause.text(clear[0]))
-    if doubts := clause.spans("doubt"):
+    talk = clause.unexplained() or clause.has("other")
+    uninterested = clause.spans("want") if talk else []
+    if doubts := [span for span in clause.spans("doubt") if span not in uninterested]:
         return Evidence(0.55, "doubt", clause.text(doubts[0]))
     return None
 

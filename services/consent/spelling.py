@@ -11,6 +11,8 @@ from functools import partial
 Words = tuple[str, ...]
 
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc\u00b4`]")
+_DRAWN_OUT = re.compile(r"([^\W\d_])\1{2,}")
+"""A letter thrice or more, as in "stoooop": no word that we listen for has that."""
 _ADDRESSED_COMMAND = re.compile(r"^\s*/(\w+)@\w+")
 
 # Letters that Unicode does not take apart, and that people type without their stroke; Arabic
@@ -68,7 +70,7 @@ def normalise(text: str) -> Words:
     """Return the bare words of a text; those of bare words are the same again."""
     words = tuple(_bare(text, _WHOLE).split())
     if len(words) > 1 and all(len(word) == 1 for word in words):
-        return ("".join(words),)
+        return (_DRAWN_OUT.sub(r"\1", "".join(words)),)
     return words
 
 
@@ -110,8 +112,8 @@ def _bare(text: str, signs: _Signs) -> str:
         # twice, is stable (the Unicode Standard, D146: compatibility caseless matching).
         text = _decomposed(_decomposed(text).casefold()).casefold()
         text = _decomposed(text).translate(signs).translate(_PLAIN)
-        return unicodedata.normalize("NFC", text)
-    return text.casefold().translate(signs)
+        return _DRAWN_OUT.sub(r"\1", unicodedata.normalize("NFC", text))
+    return _DRAWN_OUT.sub(r"\1", text.casefold().translate(signs))
 
 
 _decomposed = partial(unicodedata.normalize, "NFKD")

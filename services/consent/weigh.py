@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.consent.clauses import Clause
-from services.consent.lexicon import UNDETERMINED, Hit, find
+from services.consent.lexicon import UNDETERMINED, UNITS, Hit, find
 from services.consent.pauses import asked_days
 from services.consent.rules import RULES, Evidence
 from services.consent.spelling import Words, sentences
@@ -20,6 +20,8 @@ CLEAR = 0.8
 """From here on a revocation is recorded."""
 DOUBTFUL = 0.45
 """From here on somebody should have a look."""
+FOR_SOME_DAYS = 0.6
+"""From here on an end with a length is a pause: less is at stake than with an end for good."""
 CAP = 0.7
 """What a doubt leaves of any evidence: "maybe", "if you go on", "until Monday"."""
 
@@ -35,12 +37,16 @@ CORE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """What free text weighs; `days` of the pause that is asked for, 0 where that is unclear."""
+    """What free text weighs; `days` of the pause that is asked for, 0 where that is unclear.
+
+    `doubted` where a doubt has capped the score.
+    """
 
     score: float
     language: str
     rule: str
     days: int | None = None
+    doubted: bool = False
 
 
 def weigh(text: str) -> Weighed | None:
@@ -52,8 +58,7 @@ def weigh(text: str) -> Weighed | None:
     for language in _languages(hit for sentence in pieces for _, hits in sentence for hit in hits):
         weighed: Weighed | None = None
         for sentence in pieces:
-            clauses = [_clause(words, hits, language) for words, hits in sentence]
-            if found := _weigh_sentence(clauses, language):
+            if found := _weigh_sentence(_linked(sentence, language), language):
                 weighed = found if weighed is None else _together(weighed, found)
         if weighed is not None:
             return weighed
@@ -70,10 +75,15 @@ def _found(sentence: tuple[Words, ...]) -> list[tuple[Words, list[Hit]]]:
     return [(words, list(find(words))) for words in cut]
 
 
-def _clause(words: Words, hits: list[Hit], language: str) -> Clause:
-    return Clause(
-        words, [hit for hit in hits if hit.language in (language, UNDETERMINED)], language
-    )
+def _linked(sentence: list[tuple[Words, list[Hit]]], language: str) -> list[list[Clause]]:
+    """Return the clauses, each with those that go on with it: "aufhören", "mir zu schreiben"."""
+    linked: list[list[Clause]] = []
+    for clause in (clause for piece in sentence for clause in _clauses(*piece, language)):
+        if linked and any(start == 0 for start, _ in clause.spans("link")):
+            linked[-1].append(clause)
+        else:
+            linked.append([clause])
+    return linked
 
 
 def _languages(hits: Iterable[Hit]) -> list[str]:
@@ -95,22 +105,57 @@ def _languages(hits: Iterable[Hit]) -> list[str]:
     ]
 
 
-def _weigh_sentence(clauses: list[Clause], language: str) -> Weighed | None:
+def _clauses(words: Words, hits: list[Hit], language: str) -> list[Clause]:
+    """Return the clause as this language knows it, cut before an "or else"."""
+    known = [hit for hit in hits if hit.language in (language, UNDETERMINED)]
+    whole = Clause(words, known, language)
+    cut = min((start for start, _ in whole.spans("else") if start), default=None)
+    return [whole] if cut is None else [whole.part(0, cut), whole.part(cut, len(words))]
+
+
+def _weigh_sentence(linked: list[list[Clause]], language: str) -> Weighed | None:
+    clauses = [clause for those in linked for clause in those]
     asked = any(clause.has("ask") for clause in clauses)
-    best = [evidence for clause in clauses if (evidence := _heaviest(clause, asked=asked))]
-    days = next((days for clause in clauses if (days := asked_days(clause)) is not None), None)
+    firm = [those for those in linked if not any(clause.has("else") for clause in those)]
+    doubting = {"hedge", "until"}
+    best = [evidence for those in firm for evidence in _best(those, asked=asked)]
+    if not best:
+        doubting.add("else")
+        best = [evidence for those in linked for evidence in _best(those, asked=asked)]
+    days = _days(clauses, asked=asked)
     if not best:
         paused = any(clause.has("pause") for clause in clauses) and days is not None
         return Weighed(1.0, language, "pause:length", days) if paused and not asked else None
     score = _either(evidence.weight for evidence in best)
     heaviest = max(best, key=lambda evidence: evidence.weight)
     rule = f"free:{heaviest.name}:{heaviest.words}"
-    doubts = [
-        word for role in ("hedge", "until") for clause in clauses for word in clause.said(role)
-    ]
+    if days is not None:
+        doubting.remove("until")
+    doubts = [word for clause in clauses for role in sorted(doubting) for word in clause.said(role)]
     if doubts and score > CAP:
         score, rule = CAP, f"{rule} but {doubts[0]}"
-    return Weighed(score, language, rule, days)
+    return Weighed(score, language, rule, days, doubted=bool(doubts))
+
+
+def _days(clauses: list[Clause], *, asked: bool) -> int | None:
+    """Return the length of the silence that is asked for in one of the clauses."""
+    for clause in clauses:
+        if clause.has(*UNITS):
+            ends = _heaviest(clause, asked=asked) is not None
+            if (days := asked_days(clause, ends=ends)) is not None:
+                return days
+    return None
+
+
+def _best(linked: list[Clause], *, asked: bool) -> list[Evidence]:
+    """Return what the clauses say one by one, or what they say together where that is more."""
+    apart = [evidence for clause in linked if (evidence := _heaviest(clause, asked=asked))]
+    if len(linked) == 1 or sum(len(clause.words) for clause in linked) > CLAUSE:
+        return apart
+    together = _heaviest(Clause.of(linked), asked=asked)
+    if together and together.weight > _either(evidence.weight for evidence in apart):
+        return [together]
+    return apart
 
 
 def _heaviest(clause: Clause, *, asked: bool) -> Evidence | None:
@@ -126,9 +171,9 @@ def _heaviest(clause: Clause, *, asked: bool) -> Evidence | None:
 def _together(one: Weighed, other: Weighed) -> Weighed:
     heavier = one if one.score >= other.score else other
     days = one.days if one.days is not None else other.days
-    capped = " but " in heavier.rule
-    score = heavier.score if capped else _either((one.score, other.score))
-    return Weighed(score, heavier.language, heavier.rule, days)
+    doubted = heavier.doubted and heavier.score == CAP
+    score = heavier.score if doubted else _either((one.score, other.score))
+    return Weighed(score, heavier.language, heavier.rule, days, heavier.doubted)
 
 
 def _either(weights: Iterable[float]) -> float:
