@@ -131,6 +131,30 @@ def verify(
     raise typer.Exit(run(file, key, checkpoint or []))
 
 
+proof = typer.Typer(help="Why a person got a message, for those who have to answer for it.")
+cli.add_typer(proof, name="proof")
+
+
+@proof.command("verify")
+def verify_proof(
+    file: Annotated[
+        Path, typer.Argument(help="The answer of /v1/messages/…/proof or /v1/ledger/proofs/….")
+    ],
+    key: Annotated[
+        list[str], typer.Option(help="The log's NAME+ID+KEY, from elsewhere than the file.")
+    ],
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(help="A checkpoint kept earlier; the proof was asked for with its size."),
+    ] = None,
+) -> None:
+    """Verify a proof offline. Ends with 0 when it holds, with 1 when not, with 2 for misuse."""
+    from services.local.proof_report import show
+    from shared.ledger.verify_proof import run
+
+    raise typer.Exit(run(file, key, checkpoint or [], show=show))
+
+
 def _serve(name: str) -> None:
     """Run one service; only its own code is imported, as some of it takes seconds to load."""
     from shared import telemetry

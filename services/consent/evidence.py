@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from shared.contracts.consent import Evidence, Reached
-from shared.security.sealing import Sealer
+from shared.security.sealing import SealBroken, Sealer
 
 _SALT = 32
 
@@ -71,6 +71,16 @@ class Evidences:
         )
         sealed = self._sealer.seal(plain, context=_context(brand_id, event_id))
         return Half(sealed, sha256(plain).digest())
+
+    def reveal(self, sealed: bytes, *, brand_id: UUID, event_id: UUID) -> str | None:
+        """Return byte for byte what was sealed, its salt too; none when no key opens it any more.
+
+        Whoever is shown it can check it against the line's commitment.
+        """
+        try:
+            return self._sealer.open(sealed, context=_context(brand_id, event_id)).decode()
+        except SealBroken:
+            return None
 
     def open(self, sealed: bytes, *, brand_id: UUID, event_id: UUID) -> Sealed:
         """Return what was sealed, or raise `SealBroken`."""

@@ -24,6 +24,7 @@ from shared.contracts.consent import (
 )
 from shared.contracts.imports import AsideRows, Import, ImportIn, ImportRows
 from shared.contracts.ledger import LogCheckpoint, LogConsistency, LogEntries, LogProof
+from shared.contracts.proofs import Dossier, Statement, StatementIn
 from shared.security.service_tokens import Signer
 
 CHECK_WITHIN = 4.0
@@ -223,6 +224,16 @@ class ConsentClient:
         """Prove that an event is in the log, or raise `ServiceRefused` with 404 or 409."""
         path = f"{_ledger(brand_id)}/proofs/{event_id}"
         return await self._service.ask(LogProof, "GET", path, params={"size": size})
+
+    async def dossier(self, brand_id: UUID, event_id: UUID, *, size: int | None = None) -> Dossier:
+        """Prove an event and what its evidence names, all opened; raises as `prove` does."""
+        path = f"{_ledger(brand_id)}/dossiers/{event_id}"
+        return await self._service.ask(Dossier, "GET", path, params={"size": size})
+
+    async def state(self, brand_id: UUID, sha256: str) -> Statement:
+        """Have a document's hash signed by the key of the brand's log."""
+        path = f"{_ledger(brand_id)}/statements"
+        return await self._service.ask(Statement, "POST", path, body=StatementIn(sha256=sha256))
 
     async def compare(self, brand_id: UUID, *, old: int, new: int) -> LogConsistency:
         """Prove that the log of `new` events begins with the one of `old`."""

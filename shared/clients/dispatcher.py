@@ -47,6 +47,7 @@ from shared.contracts.campaigns import (
     StoryChange,
     StoryIn,
 )
+from shared.contracts.proofs import SentContent
 from shared.security.service_tokens import Signer
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -227,6 +228,11 @@ class DispatcherClient:
     async def get_message(self, brand_id: UUID, message_id: UUID) -> Message:
         """Return a message with its attempts and receipts."""
         return await self._service.ask(Message, "GET", _path(brand_id, "messages", message_id))
+
+    async def get_content(self, brand_id: UUID, message_id: UUID) -> SentContent:
+        """Return what a message says."""
+        path = f"{_path(brand_id, 'messages', message_id)}/content"
+        return await self._service.ask(SentContent, "GET", path)
 
     # What people and platforms said
 

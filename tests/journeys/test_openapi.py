@@ -30,7 +30,7 @@ FIRST_DAY = (
     "find_people get_person change_person list_history "
     "list_ledger_entries get_ledger_checkpoint get_ledger_proof get_ledger_consistency "
     "create_callback list_callbacks get_callback rotate_callback_secret "
-    "create_message get_message "
+    "create_message get_message get_message_proof "
     "create_campaign list_campaigns get_campaign preflight_campaign "
     "launch_campaign pause_campaign resume_campaign list_campaign_messages cancel_campaign "
     "list_events redeliver_callback replay_event list_callback_attempts "

@@ -64,7 +64,14 @@ ON CONFLICT (brand_id) DO UPDATE
 SET size = excluded.size, checkpoint_id = excluded.checkpoint_id
 """
 _FIND_LEAF = "SELECT number, hash FROM consent.log_leaf WHERE brand_id = $1 AND event_id = $2"
-_KNOWN = "SELECT EXISTS (SELECT 1 FROM consent.event WHERE brand_id = $1 AND id = $2)"
+# In one statement: the notary turns what waits into a leaf at any moment.
+_WHERE = """
+SELECT EXISTS (SELECT 1 FROM consent.event WHERE brand_id = $1 AND id = $2) AS known,
+    EXISTS (SELECT 1 FROM consent.log_leaf WHERE brand_id = $1 AND event_id = $2)
+    OR EXISTS (SELECT 1 FROM consent.log_arrival a
+               JOIN consent.event e ON e.brand_id = $1 AND e.id = $2 AND a.seq = e.seq
+               WHERE a.brand_id = $1) AS on_its_way
+"""
 _READ = f"""
 SELECT l.number, l.event_id, l.hash, {", ".join(f"e.{name}" for name in entries.COLUMNS)}
 FROM consent.log_leaf l LEFT JOIN consent.event e ON e.brand_id = $1 AND e.id = l.event_id
@@ -172,9 +179,11 @@ async def find_leaf(
     return await connection.fetchrow(_FIND_LEAF, brand_id, event_id)
 
 
-async def is_known(connection: asyncpg.Connection, brand_id: UUID, *, event_id: UUID) -> bool:
-    """Is there such an event, in the log or not yet?"""
-    return bool(await connection.fetchval(_KNOWN, brand_id, event_id))
+async def whereabouts(
+    connection: asyncpg.Connection, brand_id: UUID, *, event_id: UUID
+) -> asyncpg.Record:
+    """Say of an event whether it is `known`, and whether it is `on_its_way` into the log."""
+    return await connection.fetchrow(_WHERE, brand_id, event_id)
 
 
 async def read(
