@@ -131,6 +131,36 @@ def verify(
     raise typer.Exit(run(file, key, checkpoint or []))
 
 
+@ledger.command()
+def audit(
+    brand: Annotated[UUID, typer.Argument(help="The brand whose ledger it is.")],
+    key: Annotated[
+        list[str] | None, typer.Option(help="A NAME+ID+KEY that signed before today's key.")
+    ] = None,
+) -> None:
+    """Compare the stored lines, leaves, nodes and checkpoints of a brand. CONSENT_*
+
+    Ends with 0 when they fit together, with 1 and a line for each finding, or with 2.
+    """
+    from services.consent.ledger_file import audit as run
+    from services.consent.settings import Settings as ConsentSettings
+    from shared.database import DatabaseUnavailable
+    from shared.ledger.notes import NoteKey
+
+    settings = _settings(ConsentSettings)
+    try:
+        old = [NoteKey.parse(each) for each in key or []]
+        done, findings = asyncio.run(run(settings, brand, old_keys=old))
+    except (OSError, ValueError, DatabaseUnavailable) as error:
+        typer.echo(f"Nothing was audited, or not all of it: {error}", err=True)
+        raise typer.Exit(2) from None
+    for finding in findings:
+        typer.echo(f"{finding.code}: {finding.text}")
+    what = f"{done.lines} lines under {done.checkpoints} checkpoints"
+    typer.echo(f"DAMAGED: {len(findings)} findings in {what}." if findings else f"WHOLE: {what}.")
+    raise typer.Exit(1 if findings else 0)
+
+
 proof = typer.Typer(help="Why a person got a message, for those who have to answer for it.")
 cli.add_typer(proof, name="proof")
 

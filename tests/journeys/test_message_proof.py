@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.__main__ import cli
+from shared.database import Database
 from shared.ledger import verify, verify_proof
 from shared.ledger.verify_proof import Report
 from tests.house import BOT, House
@@ -357,3 +358,19 @@ async def test_nobody_proves_what_is_not_theirs(house: House) -> None:
     house.key = first
 
     assert refused["code"] == "not_found"
+
+
+async def test_a_damaged_log_proves_nothing_and_says_so(
+    house: House, owner_database: Database
+) -> None:
+    (ada,) = await house.people(1)
+    message = await sent(house, ada)
+    proof = await told(house, f"/v1/messages/{message}/proof")
+    async with owner_database.connection(house.brand_id) as connection:
+        await connection.execute("ALTER TABLE consent.log_leaf DISABLE TRIGGER USER")
+        await connection.execute("DELETE FROM consent.log_leaf")
+        await connection.execute("ALTER TABLE consent.log_leaf ENABLE TRIGGER USER")
+    event = proof["permission"]["consent_event_id"]
+    for path in (f"/v1/messages/{message}/proof", f"/v1/ledger/proofs/{event}"):
+        refused = await house.call("GET", path, expect=503)
+        assert refused["code"] == "ledger_damaged"

@@ -72,6 +72,17 @@ SELECT EXISTS (SELECT 1 FROM consent.event WHERE brand_id = $1 AND id = $2) AS k
                JOIN consent.event e ON e.brand_id = $1 AND e.id = $2 AND a.seq = e.seq
                WHERE a.brand_id = $1) AS on_its_way
 """
+_UNCOVERED = """
+SELECT count(*) FROM consent.log_leaf WHERE brand_id = $1 AND number >= coalesce(
+    (SELECT max(size) FROM consent.log_checkpoint WHERE brand_id = $1), 0)
+"""
+_LOGGED = """
+SELECT e.seq, e.id,
+    EXISTS (SELECT 1 FROM consent.log_leaf l WHERE l.brand_id = $1 AND l.event_id = e.id)
+    OR EXISTS (SELECT 1 FROM consent.log_arrival a WHERE a.brand_id = $1 AND a.seq = e.seq)
+    AS logged
+FROM consent.event e WHERE e.brand_id = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3
+"""
 _READ = f"""
 SELECT l.number, l.event_id, l.hash, {", ".join(f"e.{name}" for name in entries.COLUMNS)}
 FROM consent.log_leaf l LEFT JOIN consent.event e ON e.brand_id = $1 AND e.id = l.event_id
@@ -191,3 +202,16 @@ async def read(
 ) -> list[asyncpg.Record]:
     """Return leaves from `begin` to before `end`, each with what the ledger says of its event."""
     return list(await connection.fetch(_READ, brand_id, begin, end))
+
+
+async def uncovered(connection: asyncpg.Connection, brand_id: UUID) -> int:
+    """Count the leaves that no checkpoint covers: none, as both are written together."""
+    count: int = await connection.fetchval(_UNCOVERED, brand_id)
+    return count
+
+
+async def logged(
+    connection: asyncpg.Connection, brand_id: UUID, *, after: int, limit: int
+) -> list[asyncpg.Record]:
+    """Return (seq, id, logged) of the ledger's lines in order: is each in the log, or waiting?"""
+    return list(await connection.fetch(_LOGGED, brand_id, after, limit))
