@@ -56,6 +56,9 @@ async def change_person(
     """Change what is given; `None` takes a value away, what is left out stays."""
     async with database.begin(brand_id) as session:
         row = await _row(session, brand_id, person_id, lock=True)
+        if row.merged_into is not None:
+            text = f"This person was merged into {row.merged_into}: change that one."
+            raise Problem(409, "already_merged", text)
         for name in change.model_fields_set:
             given = getattr(change, name)
             setattr(row, name, _EMPTY[name] if given is None else given)
@@ -112,6 +115,7 @@ async def _person(session: AsyncSession, row: PersonRow) -> Person:
         tags=tuple(row.tags),
         attributes=row.attributes,
         created_at=row.created_at,
+        merged_into=row.merged_into,
         addresses=await _addresses(session, row),
         consents=await _consents(session, row),
     )

@@ -6,15 +6,18 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
+from pydantic import TypeAdapter
 
 from channels.registry import CHANNELS
 from services.gateway.webhooks import recall
 from shared.contracts.consent import ConsentEventIn
 from shared.contracts.inbound import InboundEvent, NotUnderstood
+from shared.contracts.merges import MergeIn
 from shared.ids import derived_id
 
 API: Final = "api"
-"""The channel of rows that a brand's own call put in: a revocation, as `ConsentEventIn`."""
+"""The channel of rows that a brand's own call put in: `ConsentEventIn` or `MergeIn`."""
+_ORDER: Final[TypeAdapter[ConsentEventIn | MergeIn]] = TypeAdapter(ConsentEventIn | MergeIn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +56,9 @@ class Letter:
             return [NotUnderstood(key="row", at=self.received_at, kind="channel_gone")]
         return channel.parse(recall(self.request, self.body, self.received_at))
 
-    def order(self) -> ConsentEventIn:
-        """Return the revocation that a brand's call asked for."""
-        return ConsentEventIn.model_validate_json(self.body)
+    def order(self) -> ConsentEventIn | MergeIn:
+        """Return the revocation, or the merge, that a brand's call asked for."""
+        return _ORDER.validate_json(self.body)
 
     def id_for(self, key: str, purpose: str) -> UUID:
         """Return the one id of what follows from an event of this letter."""

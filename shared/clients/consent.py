@@ -24,6 +24,7 @@ from shared.contracts.consent import (
 )
 from shared.contracts.imports import AsideRows, Import, ImportIn, ImportRows
 from shared.contracts.ledger import LogCheckpoint, LogConsistency, LogEntries, LogProof
+from shared.contracts.merges import MergeIn, MoveIn, SplitIn
 from shared.contracts.proofs import Dossier, Statement, StatementIn
 from shared.security.service_tokens import Signer
 
@@ -176,6 +177,18 @@ class ConsentClient:
         return await self._service.ask(
             History, "GET", path, params={"after": after, "limit": limit}
         )
+
+    async def merge(self, order: MergeIn) -> ConsentRecorded:
+        """Let two persons be one; `reaches` says what must be halted. `ServiceRefused` as told."""
+        return await self._service.ask(ConsentRecorded, "POST", "/v1/merges", body=order)
+
+    async def split(self, order: SplitIn) -> ConsentRecorded:
+        """Take a merge back, or raise `ServiceRefused`: `unknown_merge`, `already_split`."""
+        return await self._service.ask(ConsentRecorded, "POST", "/v1/splits", body=order)
+
+    async def move(self, order: MoveIn) -> ConsentRecorded:
+        """Link a person's new address, without any consent; the old one is out of reach."""
+        return await self._service.ask(ConsentRecorded, "POST", "/v1/moves", body=order)
 
     # Imports
 

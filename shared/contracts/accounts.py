@@ -22,6 +22,8 @@ EventType = Literal[
     "consent.granted",
     "consent.revoked",
     "consent.expired",
+    "person.merged",
+    "person.split",
     "campaign.launched",
     "campaign.finished",
     "campaign.paused",

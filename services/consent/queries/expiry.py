@@ -30,12 +30,15 @@ RETURNING event_id
 """
 # In one order, as everywhere: two who lock several people never wait for each other in a circle.
 _LOCK = """
-SELECT 1 FROM consent.person WHERE brand_id = $1 AND id IN (
-    SELECT person_id FROM consent.event WHERE brand_id = $1 AND id = ANY ($2::uuid[]))
+SELECT id FROM consent.person WHERE brand_id = $1 AND id IN (
+    SELECT s.person_id FROM consent.event e
+    JOIN consent.state s ON s.brand_id = e.brand_id AND s.account_id = e.account_id
+        AND s.purpose = e.purpose AND s.address = e.address
+    WHERE e.brand_id = $1 AND e.id = ANY ($2::uuid[]))
 ORDER BY id FOR UPDATE
 """
 _FIND_ENDINGS = """
-SELECT e.id, e.account_id, e.address, e.purpose, e.channel, e.person_id FROM consent.event e
+SELECT e.id, e.account_id, e.address, e.purpose, e.channel, s.person_id FROM consent.event e
 JOIN consent.state s ON s.brand_id = e.brand_id AND s.account_id = e.account_id
     AND s.purpose = e.purpose AND s.address = e.address AND s.event_id = e.id
 WHERE e.brand_id = $1 AND e.id = ANY ($2::uuid[]) AND s.status = 'granted'
@@ -46,7 +49,7 @@ WITH line AS (
     INSERT INTO consent.event (brand_id, id, action, account_id, channel, address, person_id,
         purpose, scope, held_scope, purposes, sealed, commitment, platform_at, recorded_at,
         expires_at, outcome, reason)
-    SELECT brand_id, $3, 'expire', account_id, channel, address, person_id, purpose, 'purpose',
+    SELECT brand_id, $3, 'expire', account_id, channel, address, $9, purpose, 'purpose',
         'purpose', ARRAY[purpose], $4, $8, NULL, clock_timestamp(), expires_at, 'revoked', 'expired'
     FROM consent.event WHERE brand_id = $1 AND id = $2
     RETURNING brand_id, id, seq, recorded_at),
@@ -74,8 +77,11 @@ async def take(connection: asyncpg.Connection, *, event_ids: Sequence[UUID]) -> 
 async def lock_people(
     connection: asyncpg.Connection, *, brand_id: UUID, event_ids: Sequence[UUID]
 ) -> None:
-    """Lock the people whom these grants are of."""
-    await connection.execute(_LOCK, brand_id, event_ids)
+    """Lock the people whom these grants are of: who has the address now, after any merge."""
+    locked = await connection.fetch(_LOCK, brand_id, event_ids)
+    # Who waited for the locks may hold those of people whose addresses a merge gave away.
+    while (again := await connection.fetch(_LOCK, brand_id, event_ids)) != locked:
+        locked = again
 
 
 async def find_endings(
@@ -116,4 +122,5 @@ async def end(
         ending.purpose,
         ending.address,
         commitment,
+        ending.person_id,
     )

@@ -178,6 +178,9 @@ async def lock_people(
     key = (place.brand_id, place.channel)
     await connection.execute(_MEET, *key, addresses, [met[each] for each in addresses])
     rows = await connection.fetch(_LOCK, *key, addresses)
+    # Who waited for the locks may hold those of people whose addresses a merge gave away.
+    while (again := await connection.fetch(_LOCK, *key, addresses)) != rows:
+        rows = again
     return {address: UUID(int=person.int) for address, person in rows}
 
 
