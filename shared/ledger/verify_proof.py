@@ -118,24 +118,20 @@ def _take_message_proof(
         _take_content(report, consent, entry, where)
     named = permission["consent_event_id"]
     report.check(
-        named == message["consent_event_id"],
-        "permission",
-        "It names another consent than the message.",
+        named == message["consent_event_id"], "permission", "The message names another one."
     )
     kept_back = message["status"] in ("withheld", "partial") or not message["attempts"]
     report.check(
-        permission["allowed"] is True or kept_back, "permission", "It was tried without a yes."
+        permission["allowed"] is True or kept_back, "permission", "It was tried without yes."
     )
     if not consents:
-        report.check(named is None, "consents", "The consent that the message rests on is missing.")
+        report.check(named is None, "consents", "The consent is missing.")
         needless = permission["allowed"] is not True or message["purpose"] == "reply"
         report.check(needless, "consents", "It was sent, and no consent is shown.")
         return
     first = consents[0]
     report.check(
-        first["proof"]["entry"]["event_id"] == named,
-        "consents/0",
-        "It is not the consent that is named.",
+        first["proof"]["entry"]["event_id"] == named, "consents/0", "It is another consent."
     )
     _take_answer(report, message, permission, first)
 
@@ -175,14 +171,10 @@ def _take_proof(
     if not isinstance(entry, dict) or set(entry) != log.ENTRY or entry["v"] != 1:
         raise log.Refused(f"{where} has no entry of version 1: somebody may have deleted it")
     leaf = hashlib.sha256(b"\x00" + log.canonical(entry)).digest()
-    report.check(
-        leaf == log.unbase64(logged["leaf"]), where, "The entry was changed: another leaf."
-    )
+    report.check(leaf == log.unbase64(logged["leaf"]), where, "The entry was changed.")
     report.check(logged["event_id"] == entry["id"], where, "It names another event than its entry.")
     for key in keys:
-        report.check(
-            key.name.endswith(f"/{entry['brand_id']}"), where, "It is another brand's entry."
-        )
+        report.check(key.name.endswith(f"/{entry['brand_id']}"), where, "It is another brand's.")
     try:
         head = log.read_head(str(checkpoint["note"]), keys)
     except log.Refused as error:
@@ -194,23 +186,15 @@ def _take_proof(
         where,
         "The checkpoint's size or root is not the signed one.",
     )
-    report.check(
-        log.read_key(str(checkpoint["key"])) in keys,
-        where,
-        "It names another key than the one given.",
-    )
+    report.check(log.read_key(str(checkpoint["key"])) in keys, where, "It names another key.")
     path = [log.unbase64(each) for each in proof["path"]]
     report.check(
-        _includes(leaf, logged["number"], head, path),
-        where,
-        "The entry is not in the log at that place.",
+        _includes(leaf, logged["number"], head, path), where, "The entry is not at that place."
     )
     for kept in known:
         same = (kept.size, kept.root) == (head.size, head.root)
         if kept.size == head.size:
-            report.check(
-                same, where, "The checkpoint that was kept has another root: another history."
-            )
+            report.check(same, where, "The kept checkpoint has another root: another history.")
         else:
             text = f"It is under {head.size} events, the kept checkpoint under {kept.size}; ask for"
             report.find(where, f"{text} the proof with size={kept.size}.")
@@ -232,7 +216,7 @@ def _take_content(
     opened = json.loads(content)
     stated = {name: each for name, each in consent["evidence"].items() if each is not None}
     report.check(
-        _plain(stated) == _plain(opened["evidence"]), where, "The evidence to read is another one."
+        _plain(stated) == _plain(opened["evidence"]), where, "The evidence is another one."
     )
     subject = opened.get("subject", {})
     report.tell(
@@ -356,15 +340,12 @@ def _moment(text: str) -> datetime:
 
 
 def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {name: _plain(each) for name, each in value.items()}
-        case list() | tuple():
-            return [_plain(each) for each in value]
-        case float() if value.is_integer():
-            return int(value)
-        case _:
-            return value
+    """Return a value in which 1.0 is 1."""
+    return json.loads(json.dumps(value), parse_float=_number)
+
+
+def _number(text: str) -> float:
+    return int(float(text)) if float(text).is_integer() else float(text)
 
 
 def _shown(value: Any) -> str:
