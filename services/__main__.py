@@ -150,6 +150,60 @@ def verify(
     raise typer.Exit(run(file, key, checkpoint or []))
 
 
+@ledger.command()
+def audit(
+    brand: Annotated[UUID, typer.Argument(help="The brand whose ledger it is.")],
+    key: Annotated[
+        list[str] | None, typer.Option(help="A NAME+ID+KEY that signed before today's key.")
+    ] = None,
+) -> None:
+    """Compare the stored lines, leaves, nodes and checkpoints of a brand. CONSENT_*
+
+    Ends with 0 when they fit together, with 1 and a line for each finding, or with 2.
+    """
+    from services.consent.ledger_file import audit as run
+    from services.consent.settings import Settings as ConsentSettings
+    from shared.database import DatabaseUnavailable
+    from shared.ledger.notes import NoteKey
+
+    settings = _settings(ConsentSettings)
+    try:
+        old = [NoteKey.parse(each) for each in key or []]
+        done, findings = asyncio.run(run(settings, brand, old_keys=old))
+    except (OSError, ValueError, DatabaseUnavailable) as error:
+        typer.echo(f"Nothing was audited, or not all of it: {error}", err=True)
+        raise typer.Exit(2) from None
+    for finding in findings:
+        typer.echo(f"{finding.code}: {finding.text}")
+    what = f"{done.lines} lines under {done.checkpoints} checkpoints"
+    typer.echo(f"DAMAGED: {len(findings)} findings in {what}." if findings else f"WHOLE: {what}.")
+    raise typer.Exit(1 if findings else 0)
+
+
+proof = typer.Typer(help="Why a person got a message, for those who have to answer for it.")
+cli.add_typer(proof, name="proof")
+
+
+@proof.command("verify")
+def verify_proof(
+    file: Annotated[
+        Path, typer.Argument(help="The answer of /v1/messages/…/proof or /v1/ledger/proofs/….")
+    ],
+    key: Annotated[
+        list[str], typer.Option(help="The log's NAME+ID+KEY, from elsewhere than the file.")
+    ],
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(help="A checkpoint kept earlier; the proof was asked for with its size."),
+    ] = None,
+) -> None:
+    """Verify a proof offline. Ends with 0 when it holds, with 1 when not, with 2 for misuse."""
+    from services.local.proof_report import show
+    from shared.ledger.verify_proof import run
+
+    raise typer.Exit(run(file, key, checkpoint or [], show=show))
+
+
 def _serve(name: str) -> None:
     """Run one service; only its own code is imported, as some of it takes seconds to load."""
     from shared import telemetry

@@ -16,6 +16,7 @@ from services.consent.api import (
     health,
     imports,
     ledger,
+    merges,
     people,
 )
 from services.consent.evidence import Evidences
@@ -82,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
         audience,
         people,
         erasures,
+        merges,
         imports,
         ledger,
         feed,

@@ -7,6 +7,7 @@ verifies, and tells nothing about anybody. What must hold stays: each of their a
 everything, as of now, for whatever list brings it back.
 """
 
+from collections.abc import Collection
 from uuid import UUID
 
 import asyncpg
@@ -24,6 +25,7 @@ from services.consent.registry import Registry
 from shared.contracts.consent import Evidence, Scope
 from shared.contracts.erasures import Erased, EraseIn
 from shared.contracts.policy import BrandPolicy
+from shared.problems import Problem
 
 log = structlog.get_logger()
 
@@ -31,7 +33,7 @@ log = structlog.get_logger()
 async def erase(registry: Registry, brand_id: UUID, person_id: UUID, order: EraseIn) -> Erased:
     """Erase a person; nothing leads to them when this returns.
 
-    Raises `Problem`: 404 `unknown_person`, 409 `id_reused`.
+    Raises `Problem`: 404 `unknown_person`, 409 `id_reused` or `already_merged`.
     """
     async with registry.database.connection(brand_id) as connection:
         locked = await queries.lock(connection, brand_id=brand_id, person_id=person_id)
@@ -45,9 +47,12 @@ async def erase(registry: Registry, brand_id: UUID, person_id: UUID, order: Eras
                 seq=before["seq"],
                 erased_at=before["recorded_at"],
             )
-        if not locked:
+        if person_id not in locked:
             raise nobody()
-        erased = await _erase(registry, connection, brand_id, person_id, order)
+        if (into := locked[person_id]) is not None:
+            text = f"This person was merged into {into}: erase that one, or take the merge back."
+            raise Problem(409, "already_merged", text)
+        erased = await _erase(registry, connection, brand_id, person_id, order, selves=locked)
     registry.bell.ring()
     log.info("person.erased", brand=brand_id, event_id=order.id, by=order.by, seq=erased.seq)
     return erased
@@ -59,6 +64,8 @@ async def _erase(
     brand_id: UUID,
     person_id: UUID,
     order: EraseIn,
+    *,
+    selves: Collection[UUID],
 ) -> Erased:
     known = await queries.find(connection, brand_id=brand_id, person_id=person_id)
     purposes = policy.revoked_purposes(Scope.BRAND, policy.SERVICE)
@@ -99,7 +106,7 @@ async def _erase(
         seq=seq,
         event_id=order.id,
     )
-    await queries.forget(connection, brand_id=brand_id, person_id=person_id)
+    await queries.forget(connection, brand_id=brand_id, people=selves)
     await ledger.tell(
         connection, seq=seq, brand_id=brand_id, event_id=order.id, type="person.erased"
     )

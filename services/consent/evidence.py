@@ -18,6 +18,7 @@ import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from services.consent.half import Half
 from services.consent.queries import person_keys as queries
 from shared.contracts.consent import Evidence, Reached
 from shared.security.sealing import SealBroken, Sealer
@@ -44,15 +45,6 @@ class Sealed:
     subject: Subject
     evidence: Evidence
     reaches: tuple[Reached, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Half:
-    """The personal half as it is stored, and what the log says of it."""
-
-    sealed: bytes
-    commitment: bytes
-    """SHA-256 of what was sealed. Its salt is in there too, and is lost with the key."""
 
 
 class Halves:
@@ -93,6 +85,18 @@ class Halves:
         sealed = self._keys[subject.person_id].encrypt(nonce, plain, context)
         return Half(_VERSION + nonce + sealed, sha256(plain).digest())
 
+    def reveal(
+        self, sealed: bytes, *, person_id: UUID, brand_id: UUID, event_id: UUID
+    ) -> str | None:
+        """Return byte for byte what was sealed, its salt too; none when no key opens it any more.
+
+        Whoever is shown it can check it against the line's commitment.
+        """
+        try:
+            return self._opened(sealed, person_id, _context(brand_id, event_id)).decode()
+        except SealBroken:
+            return None
+
     def open(self, sealed: bytes, *, person_id: UUID, brand_id: UUID, event_id: UUID) -> Sealed:
         """Return what was sealed, or raise `SealBroken`: also where the key was destroyed."""
         plain = self._plain(sealed, person_id, _context(brand_id, event_id))
@@ -107,16 +111,22 @@ class Halves:
         return _subject(self._plain(sealed, person_id, _context(brand_id, event_id)))
 
     def _plain(self, sealed: bytes, person_id: UUID, context: bytes) -> dict[str, dict[str, str]]:
+        try:
+            plain: dict[str, dict[str, str]] = orjson.loads(
+                self._opened(sealed, person_id, context)
+            )
+        except ValueError as error:
+            raise SealBroken("sealed value cannot be read") from error
+        return plain
+
+    def _opened(self, sealed: bytes, person_id: UUID, context: bytes) -> bytes:
         if person_id not in self._keys or sealed[:1] != _VERSION:
             raise SealBroken("the person's key is gone, or this is no sealed half")
         nonce, rest = sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :]
         try:
-            plain: dict[str, dict[str, str]] = orjson.loads(
-                self._keys[person_id].decrypt(nonce, rest, context)
-            )
+            return self._keys[person_id].decrypt(nonce, rest, context)
         except (InvalidTag, ValueError) as error:
             raise SealBroken("sealed value cannot be opened") from error
-        return plain
 
 
 class Evidences:

@@ -5,7 +5,7 @@ the database finds it named by the verifier.
 """
 
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +38,7 @@ async def lines(database: Database, signers: Signers, brand_id: UUID) -> AsyncIt
     yield _line({"type": "end", "size": size})
 
 
-def event_line(row: asyncpg.Record) -> dict[str, Any]:
+def event_line(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an export says of one event."""
     return {
         "type": "event",

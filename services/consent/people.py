@@ -57,6 +57,9 @@ async def change_person(
     """Change what is given; `None` takes a value away, what is left out stays."""
     async with database.begin(brand_id) as session:
         row = await _row(session, brand_id, person_id, lock=True)
+        if row.merged_into is not None:
+            text = f"This person was merged into {row.merged_into}: change that one."
+            raise Problem(409, "already_merged", text)
         for name in change.model_fields_set:
             given = getattr(change, name)
             setattr(row, name, _EMPTY[name] if given is None else given)
@@ -75,8 +78,10 @@ async def history(
         lines = await queries.lines(
             connection, brand_id=brand_id, person_id=person_id, after=after, limit=limit
         )
-        halves = await registry.evidences.of(connection, brand_id, [person_id])
-    if lines and not halves.has(person_id):
+        # Lines of whoever was merged into this person are under keys of their own.
+        people = {UUID(int=line["person_id"].int) for line in lines}
+        halves = await registry.evidences.of(connection, brand_id, people)
+    if not all(map(halves.has, people)):
         raise nobody()
     items = tuple(_entry(halves, brand_id, line) for line in lines)
     return History(items=items, next=items[-1].seq if len(items) == limit else None)
@@ -118,6 +123,7 @@ async def _person(session: AsyncSession, row: PersonRow) -> Person:
         tags=tuple(row.tags),
         attributes=row.attributes,
         created_at=row.created_at,
+        merged_into=row.merged_into,
         addresses=await _addresses(session, row),
         consents=await _consents(session, row),
     )

@@ -70,6 +70,7 @@ class PersonRow(Table, table=True):
     attributes: dict[str, Any] = Field(
         default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default="{}")
     )
+    merged_into: UUID | None = None
     created_at: datetime | None = Field(default=None, sa_column=_moment(required=True))
 
 

@@ -7,6 +7,7 @@ import asyncpg
 
 from services.dispatcher.queries import reports
 from shared.contracts.campaigns import Attempt, Message, Receipt
+from shared.contracts.proofs import SentContent
 from shared.database import Database
 
 _Fact = TypeVar("_Fact", Attempt, Receipt)
@@ -29,6 +30,17 @@ async def read_in(connection: asyncpg.Connection, brand_id: UUID, message_id: UU
         raise NoSuchMessage(str(message_id))
     [message] = await _complete(connection, brand_id, [row])
     return message
+
+
+async def read_content(database: Database, brand_id: UUID, message_id: UUID) -> SentContent:
+    """Return what a message says, or raise `NoSuchMessage`; a withheld one may have no parts."""
+    async with database.connection(brand_id) as connection:
+        row = await reports.content(connection, brand_id=brand_id, message_id=message_id)
+    if row is None:
+        raise NoSuchMessage(str(message_id))
+    return SentContent(
+        language=row["language"], story_id=row["story_id"], parts=tuple(row["parts"] or ())
+    )
 
 
 async def page(

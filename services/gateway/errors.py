@@ -10,7 +10,7 @@ from shared.problems import Problem
 
 RETRY_AFTER: Final = "2"
 _TOLD_ON: Final = frozenset({400, 404, 409, 410, 413, 415, 422})
-_PASSES: Final = frozenset({"platform_unavailable"})
+_PASSES: Final = frozenset({"platform_unavailable", "ledger_damaged"})
 """What one service tells another as final, so that it is not asked again and again, and is not."""
 # JSON may hold what PostgreSQL's text and UTF-8 cannot: U+0000, and halves of surrogate pairs.
 _SUSPECT: Final = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])|\xed[\xa0-\xbf]|\0")

@@ -288,6 +288,7 @@ PERSON: Final = {
     "tags": ["espresso"],
     "attributes": {"city": "Torino"},
     "created_at": AT,
+    "merged_into": None,
     "addresses": [
         {
             "account_id": ACCOUNT_ID,

@@ -4,7 +4,8 @@
     started     with a payload → grant of marketing; bare → grant of service, and the question
     tapped      the button stops turning; ours mean STOP or START; told to the brand
     blocked     a revocation by way of the platform      unblocked   reachable, no new consent
-    receipt     to its message                           moved, unknown   kept and counted
+    receipt     to its message                           unknown     kept and counted
+    moved       the new address is the person's, without consent; the old one is out of reach
 
 Everything has an id that follows from the stored webhook, so all of it may be done again after a
 crash, and nothing happens twice. There is at most one reply to one event.
@@ -23,7 +24,7 @@ from services.gateway.breaker import Breaker
 from services.gateway.eraser import Eraser
 from services.gateway.gather import Gather
 from services.gateway.letters import API, Letter
-from services.gateway.revocations import Revoker
+from services.gateway.revocations import Revoker, Silenced
 from shared.clients.base import ServiceRefused, ServiceUnavailable
 from shared.clients.dispatcher import DispatcherClient
 from shared.contracts.accounts import EventIn
@@ -46,6 +47,7 @@ from shared.contracts.inbound import (
     PersonWrote,
     ReceiptCame,
 )
+from shared.contracts.merges import MergeIn, MoveIn
 
 log = structlog.get_logger()
 
@@ -104,7 +106,7 @@ class Handler:
             done.erased = await self.eraser.carry(letter.brand_id, letter.erasure())
             return done
         if letter.channel == API:
-            await self._revoke(letter.order(), done)
+            await self._obey(letter.order(), done)
             return done
         events = letter.events()
         receipts = [event for event in events if isinstance(event, ReceiptCame)]
@@ -126,7 +128,9 @@ class Handler:
                     await self.revoker.record(_consent(letter, event, "unblock"))
                 case NotUnderstood():
                     _UNKNOWN.labels(letter.channel, event.kind.partition(".")[0][:40]).inc()
-                case ReceiptCame() | AddressMoved():
+                case AddressMoved():
+                    await self.revoker.move(_move(letter, event))
+                case ReceiptCame():
                     pass
             if not isinstance(event, ReceiptCame):
                 done.notes.append({"type": event.type, "key": event.key})
@@ -177,8 +181,17 @@ class Handler:
             await self._reply(letter, event, recorded.reply, recorded.person_id)
         return recorded
 
+    async def _obey(self, order: ConsentEventIn | MergeIn, done: Consequences) -> None:
+        if isinstance(order, MergeIn):
+            self._note(await self.revoker.merge(order), done)
+        else:
+            await self._revoke(order, done)
+
     async def _revoke(self, event: ConsentEventIn, done: Consequences) -> ConsentRecorded:
-        silenced = await self.revoker.carry(event)
+        return self._note(await self.revoker.carry(event), done)
+
+    @staticmethod
+    def _note(silenced: Silenced, done: Consequences) -> ConsentRecorded:
         done.unsettled.extend(silenced.unsettled)
         done.recorded = silenced.recorded
         return silenced.recorded
@@ -270,6 +283,18 @@ def _consent(
         scope=scope,
         evidence=evidence or _evidence(letter, event, source="chat"),
         profile=Profile(language=event.language, name=event.name),
+    )
+
+
+def _move(letter: Letter, event: AddressMoved) -> MoveIn:
+    return MoveIn(
+        id=letter.id_for(event.key, "moved"),
+        brand_id=letter.brand_id,
+        account_id=letter.account_id,
+        address=event.address,
+        new_address=event.new_address,
+        at=event.at,
+        inbox_id=letter.id,
     )
 
 

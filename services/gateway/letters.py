@@ -6,18 +6,21 @@ from typing import Final
 from uuid import UUID
 
 import asyncpg
+from pydantic import TypeAdapter
 
 from channels.registry import CHANNELS
 from services.gateway.webhooks import recall
 from shared.contracts.consent import ConsentEventIn
 from shared.contracts.erasures import ErasureOrder
 from shared.contracts.inbound import InboundEvent, NotUnderstood
+from shared.contracts.merges import MergeIn
 from shared.ids import derived_id
 
 API: Final = "api"
-"""The channel of rows that a call of ours put in: `ConsentEventIn`, or an `ErasureOrder`."""
+"""The channel of rows that a call put in: a `ConsentEventIn`, `MergeIn` or `ErasureOrder`."""
 ERASURE: Final = "erasure/"
 """How the `dedupe` of an order to erase somebody begins."""
+_ORDER: Final[TypeAdapter[ConsentEventIn | MergeIn]] = TypeAdapter(ConsentEventIn | MergeIn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +61,9 @@ class Letter:
             return [NotUnderstood(key="row", at=self.received_at, kind="channel_gone")]
         return channel.parse(recall(self.request, self.body, self.received_at))
 
-    def order(self) -> ConsentEventIn:
-        """Return the revocation that a brand's call asked for."""
-        return ConsentEventIn.model_validate_json(self.body)
+    def order(self) -> ConsentEventIn | MergeIn:
+        """Return the revocation, or the merge, that a brand's call asked for."""
+        return _ORDER.validate_json(self.body)
 
     @property
     def erases(self) -> bool:

@@ -12,9 +12,11 @@ from uuid import UUID
 from services.gateway.inbox import Inbox
 from services.gateway.intake import Arrival, Intake, IntakeFull, person_key
 from services.gateway.letters import API
+from services.gateway.rows import Finished
 from shared import clock
 from shared.contracts.base import Contract
 from shared.contracts.consent import ConsentEventIn, ConsentRecorded, RecordedState
+from shared.contracts.merges import MergeIn
 from shared.problems import Problem
 
 IN_FORCE_WITHIN: Final = 15.0
@@ -28,6 +30,16 @@ class ConsentReceipt(Contract):
     seq: int
     person_id: UUID
     recorded_at: datetime
+
+
+NO_ACCOUNT: Final = UUID(int=0)
+"""Stands for the account of an order that is about a person on all of them."""
+_REFUSALS: Final[dict[str, tuple[int, str]]] = {
+    "unknown_person": (404, "There is no person of this id."),
+    "already_merged": (409, "One of the two was merged into somebody before: `merged_into` says."),
+    "nowhere_known": (409, "A person without any address cannot be merged."),
+}
+"""What the registry refuses for good, and how the caller is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +78,26 @@ class Result:
 
 async def put_in(intake: Intake, event: ConsentEventIn) -> None:
     """Store a revocation; from then on it will be carried out."""
+    # A queue of its own: a revocation must not wait for what the person wrote before.
+    # A START among that is older by its own time, and changes nothing after it.
+    person = person_key(event.account_id, f"{API}/{event.address}")
+    await _store(intake, event, event.account_id, person)
+
+
+async def _store(
+    intake: Intake, order: ConsentEventIn | MergeIn, account_id: UUID, person: int
+) -> None:
     try:
         await intake.store(
             Arrival(
-                id=event.id,
-                brand_id=event.brand_id,
-                account_id=event.account_id,
+                id=order.id,
+                brand_id=order.brand_id,
+                account_id=account_id,
                 channel=API,
-                dedupe=f"{API}/{event.id}",
-                # A queue of its own: a revocation must not wait for what the person wrote before.
-                # A START among that is older by its own time, and changes nothing after it.
-                person=person_key(event.account_id, f"{API}/{event.address}"),
+                dedupe=f"{API}/{order.id}",
+                person=person,
                 request="{}",
-                body=event.model_dump_json().encode(),
+                body=order.model_dump_json().encode(),
                 received_at=clock.now(),
             )
         )
@@ -92,15 +111,30 @@ async def carry_out(intake: Intake, inbox: Inbox, event: ConsentEventIn) -> Resu
     """Return when the revocation is in force."""
     with inbox.expecting(event.id) as finished:
         await put_in(intake, event)
-        inbox.hurry()
-        try:
-            async with asyncio.timeout(IN_FORCE_WITHIN):
-                state, reason, events = await inbox.wait_for(event.brand_id, event.id, finished)
-        except TimeoutError as error:
-            raise _pending() from error
+        return await _in_force(inbox, event, finished)
+
+
+async def carry_out_merge(intake: Intake, inbox: Inbox, order: MergeIn) -> Result:
+    """Return when a no of either person is in force for both; else as a revocation."""
+    with inbox.expecting(order.id) as finished:
+        person = person_key(order.kept_id, f"{API}/merge")
+        await _store(intake, order, NO_ACCOUNT, person)
+        return await _in_force(inbox, order, finished)
+
+
+async def _in_force(
+    inbox: Inbox, order: ConsentEventIn | MergeIn, finished: asyncio.Future[Finished]
+) -> Result:
+    inbox.hurry()
+    try:
+        async with asyncio.timeout(IN_FORCE_WITHIN):
+            state, reason, events = await inbox.wait_for(order.brand_id, order.id, finished)
+    except TimeoutError as error:
+        raise _pending() from error
     if state == "dead":
         code = (reason or "").removeprefix("refused:")
-        raise Problem(422, code or "refused", "The registry refused this revocation.")
+        status, detail = _REFUSALS.get(code, (422, "The registry refused this."))
+        raise Problem(status, code or "refused", detail)
     return Result.of_row(events)
 
 

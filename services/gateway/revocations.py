@@ -8,6 +8,7 @@ late to start. So a dead or frozen dispatcher delays an answer, and never makes 
 import asyncio
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -19,6 +20,7 @@ from shared.clients.consent import ConsentClient
 from shared.clients.dispatcher import DispatcherClient
 from shared.contracts.campaigns import Halt, HaltTarget
 from shared.contracts.consent import ConsentEventIn, ConsentRecorded
+from shared.contracts.merges import MergeIn, MoveIn
 
 log = structlog.get_logger()
 
@@ -65,19 +67,32 @@ class Revoker:
 
         What turns out to be no revocation is recorded, and that is all.
         """
-        recorded = await self.record(event)
+        return await self._silence(event.brand_id, await self.record(event))
+
+    async def merge(self, order: MergeIn) -> Silenced:
+        """Let two persons be one; a no of either is carried to its end as any other."""
+        async with self.registry:
+            recorded = await self.consent.merge(order)
+        return await self._silence(order.brand_id, recorded)
+
+    async def move(self, order: MoveIn) -> ConsentRecorded:
+        """Let the registry know a person's new address."""
+        async with self.registry:
+            return await self.consent.move(order)
+
+    async def _silence(self, brand_id: UUID, recorded: ConsentRecorded) -> Silenced:
         if recorded.state != "revoked":
             return Silenced(recorded)
         # Read after the commit, so the time that has to pass is never counted too short.
         begun_at = clock.ticks()
-        halts = _halts(event, recorded)
+        halts = _halts(brand_id, recorded)
         unsettled = await self._halt_until(halts, begun_at + IN_FORCE_AFTER)
         _SECONDS.observe(clock.ticks() - begun_at)
         if unsettled:
             _WAITED_OUT.inc()
         log.info(
             "revocation.in_force",
-            consent_event=str(event.id),
+            consent_event=str(recorded.id),
             seq=recorded.seq,
             settled=not unsettled,
             took=round(clock.ticks() - begun_at, 3),
@@ -115,7 +130,7 @@ class Revoker:
         return waiting
 
 
-def _halts(event: ConsentEventIn, recorded: ConsentRecorded) -> list[Halt]:
+def _halts(brand_id: UUID, recorded: ConsentRecorded) -> list[Halt]:
     targets = [
         HaltTarget(account_id=r.account_id, address=r.address, purposes=r.purposes)
         for r in recorded.reaches
@@ -123,7 +138,7 @@ def _halts(event: ConsentEventIn, recorded: ConsentRecorded) -> list[Halt]:
     ]
     return [
         Halt(
-            brand_id=event.brand_id,
+            brand_id=brand_id,
             seq=recorded.seq,
             targets=tuple(targets[start : start + _TARGETS]),
         )

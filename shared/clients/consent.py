@@ -25,7 +25,9 @@ from shared.contracts.consent import (
 from shared.contracts.erasures import Erased, EraseIn
 from shared.contracts.imports import AsideRows, Import, ImportIn, ImportRows
 from shared.contracts.ledger import LogCheckpoint, LogConsistency, LogEntries, LogProof
+from shared.contracts.merges import MergeIn, MoveIn, SplitIn
 from shared.contracts.policy import BrandPolicy
+from shared.contracts.proofs import Dossier, Statement, StatementIn
 from shared.security.service_tokens import Signer
 
 CHECK_WITHIN = 4.0
@@ -187,6 +189,18 @@ class ConsentClient:
             History, "GET", path, params={"after": after, "limit": limit}
         )
 
+    async def merge(self, order: MergeIn) -> ConsentRecorded:
+        """Let two persons be one; `reaches` says what must be halted. `ServiceRefused` as told."""
+        return await self._service.ask(ConsentRecorded, "POST", "/v1/merges", body=order)
+
+    async def split(self, order: SplitIn) -> ConsentRecorded:
+        """Take a merge back, or raise `ServiceRefused`: `unknown_merge`, `already_split`."""
+        return await self._service.ask(ConsentRecorded, "POST", "/v1/splits", body=order)
+
+    async def move(self, order: MoveIn) -> ConsentRecorded:
+        """Link a person's new address, without any consent; the old one is out of reach."""
+        return await self._service.ask(ConsentRecorded, "POST", "/v1/moves", body=order)
+
     # Imports
 
     async def begin_import(self, wanted: ImportIn) -> Import:
@@ -234,6 +248,16 @@ class ConsentClient:
         """Prove that an event is in the log, or raise `ServiceRefused` with 404 or 409."""
         path = f"{_ledger(brand_id)}/proofs/{event_id}"
         return await self._service.ask(LogProof, "GET", path, params={"size": size})
+
+    async def dossier(self, brand_id: UUID, event_id: UUID, *, size: int | None = None) -> Dossier:
+        """Prove an event and what its evidence names, all opened; raises as `prove` does."""
+        path = f"{_ledger(brand_id)}/dossiers/{event_id}"
+        return await self._service.ask(Dossier, "GET", path, params={"size": size})
+
+    async def state(self, brand_id: UUID, sha256: str) -> Statement:
+        """Have a document's hash signed by the key of the brand's log."""
+        path = f"{_ledger(brand_id)}/statements"
+        return await self._service.ask(Statement, "POST", path, body=StatementIn(sha256=sha256))
 
     async def compare(self, brand_id: UUID, *, old: int, new: int) -> LogConsistency:
         """Prove that the log of `new` events begins with the one of `old`."""

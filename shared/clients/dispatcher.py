@@ -48,6 +48,7 @@ from shared.contracts.campaigns import (
     StoryIn,
 )
 from shared.contracts.forgetting import Forget, Forgotten
+from shared.contracts.proofs import SentContent
 from shared.security.service_tokens import Signer
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -228,6 +229,11 @@ class DispatcherClient:
     async def get_message(self, brand_id: UUID, message_id: UUID) -> Message:
         """Return a message with its attempts and receipts."""
         return await self._service.ask(Message, "GET", _path(brand_id, "messages", message_id))
+
+    async def get_content(self, brand_id: UUID, message_id: UUID) -> SentContent:
+        """Return what a message says."""
+        path = f"{_path(brand_id, 'messages', message_id)}/content"
+        return await self._service.ask(SentContent, "GET", path)
 
     # What people and platforms said
 

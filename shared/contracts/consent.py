@@ -246,6 +246,8 @@ class Person(Contract):
     tags: tuple[str, ...] = ()
     attributes: dict[str, str | int | float | bool | None] = {}
     created_at: datetime
+    merged_into: UUID | None = None
+    """Who has this person's addresses and history, since a brand said that they are one."""
     addresses: tuple[PersonAddress, ...] = ()
     consents: tuple[ConsentState, ...] = ()
 

@@ -51,11 +51,28 @@ def entry(event: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def canonical(value: Mapping[str, Any]) -> bytes:
+def document_hash(value: Any) -> str:
+    """Return the SHA-256 of a JSON value's one spelling, in hex; 1.0 is spelled 1 in it."""
+    return sha256(canonical(_plain(value))).hexdigest()
+
+
+def canonical(value: Any) -> bytes:
     """Return the one spelling of a value."""
     return json.dumps(
         value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
     ).encode()
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case dict():
+            return {name: _plain(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case float() if value.is_integer():
+            return int(value)
+        case _:
+            return value
 
 
 def _zulu(moment: datetime | None) -> str | None:

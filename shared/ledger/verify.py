@@ -38,6 +38,7 @@ ENTRY = {
     *("scope", "held_scope", "outcome", "reason", "platform_at", "recorded_at", "expires_at"),
     *("sealed", "commitment"),
 }
+_SPELLING = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 class Refused(Exception):
@@ -126,7 +127,7 @@ def is_signed(text: str, line: str, key: Key) -> bool:
 
 def canonical(value: object) -> bytes:
     """Return the one spelling of a value."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return _SPELLING.encode(value).encode()
 
 
 def read_line(raw: bytes) -> dict[str, Any]:

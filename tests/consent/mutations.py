@@ -17,15 +17,28 @@ def spell(value: dict[str, object]) -> bytes:
     return entries.canonical(value) + b"\n"
 
 
+BEGINNINGS = {
+    "ledger": b'{"key":',
+    "event": b'{"entry":',
+    "checkpoint": b'{"leaves":',
+    "end": b'{"size":',
+}
+"""Keys stand in order, so the first one tells which line it is."""
+
+
 def of_type(lines: Lines, kind: str) -> list[int]:
-    return [at for at, line in enumerate(lines) if json.loads(line)["type"] == kind]
+    beginning = BEGINNINGS[kind]
+    return [at for at, line in enumerate(lines) if line.startswith(beginning)]
 
 
 def flip_a_bit(lines: Lines, chance: random.Random) -> Lines:
-    whole = bytearray(b"".join(lines))
-    at = chance.randrange(len(whole))
-    whole[at] ^= 1 << chance.randrange(8)
-    return bytes(whole).splitlines(keepends=True)
+    at = chance.randrange(len(lines))
+    line = bytearray(lines[at])
+    line[chance.randrange(len(line))] ^= 1 << chance.randrange(8)
+    # What was a line may be two now, or one with the next.
+    rest = b"" if line.endswith(b"\n") or at + 1 == len(lines) else lines[at + 1]
+    changed = bytes(line + rest).splitlines(keepends=True)
+    return [*lines[:at], *changed, *lines[at + 1 + bool(rest) :]]
 
 
 def remove_a_line(lines: Lines, chance: random.Random) -> Lines:
@@ -62,8 +75,9 @@ def swap_two_notes(lines: Lines, chance: random.Random) -> Lines:
 
 
 def cut_the_end_off(lines: Lines, chance: random.Random) -> Lines:
-    whole = b"".join(lines)
-    return whole[: chance.randrange(len(whole))].splitlines(keepends=True)
+    at = chance.randrange(len(lines))
+    rest = lines[at][: chance.randrange(len(lines[at]))]
+    return [*lines[:at], rest] if rest else lines[:at]
 
 
 def change_a_field(lines: Lines, chance: random.Random) -> Lines:
@@ -94,6 +108,8 @@ def change_an_event_and_its_leaf(lines: Lines, chance: random.Random) -> Lines:
     value["entry"]["outcome"] = another(value["entry"]["outcome"])
     changed = [*lines[:at], spell(value), *lines[at + 1 :]]
     for place in of_type(lines, "checkpoint"):
+        if before.encode() not in changed[place]:
+            continue
         head = json.loads(changed[place])
         head["leaves"] = [leaf_of(value) if leaf == before else leaf for leaf in head["leaves"]]
         changed[place] = spell(head)

@@ -5,9 +5,10 @@ import pytest
 
 from services.consent.notary import Notary
 from services.consent.registry import Registry
-from shared.contracts.consent import Scope
+from shared.contracts.consent import Evidence, Scope
 from shared.contracts.erasures import EraseIn
 from shared.contracts.imports import ImportIn, ImportRow, ImportRows
+from shared.contracts.merges import MergeIn
 from shared.database import Database
 from shared.ids import new_id
 from tests.consent.consent_house import House
@@ -17,6 +18,7 @@ TENANT = (
     *("person_key", "suppression"),
     *("log_leaf", "log_node", "log_checkpoint"),
     *("import", "import_aside"),
+    "merge",
 )
 IDS_ONLY = {
     "feed": {"cursor", "brand_id", "event_id", "type"},
@@ -30,8 +32,18 @@ IDS_ONLY = {
 @pytest.fixture
 async def full(house: House, registry: Registry) -> House:
     """A brand with a row in every table."""
-    await house.say("grant")
+    one = await house.say("grant")
     await house.say("revoke", scope=Scope.CHANNEL)
+    other = await house.say("grant", "43")
+    await house.client.merge(
+        MergeIn(
+            id=new_id(),
+            brand_id=house.brand_id,
+            kept_id=one.person_id,
+            gone_id=other.person_id,
+            evidence=Evidence(source="support_desk"),
+        )
+    )
     await Notary(registry).advance(house.brand_id)
     account_id = house.accounts["bot"]
     begun = ImportIn(id=new_id(), brand_id=house.brand_id, account_id=account_id)

@@ -14,7 +14,7 @@ import pytest
 import schemathesis
 from PIL import Image
 
-from services.gateway import examples, import_examples
+from services.gateway import examples, import_examples, merge_examples
 from services.gateway.app import create_app
 from tests.gateway.gateways import settings_for
 from tests.house import OPERATOR_KEY, House, a_house
@@ -28,10 +28,10 @@ FIRST_DAY = (
     "upload_media get_media get_media_content "
     "create_story list_stories get_story list_renderings change_story "
     "create_consent check_consents import_consents get_import list_import_rows "
-    "find_people get_person change_person list_history "
+    "find_people get_person change_person list_history merge_person split_person "
     "list_ledger_entries get_ledger_checkpoint get_ledger_proof get_ledger_consistency "
     "create_callback list_callbacks get_callback rotate_callback_secret "
-    "create_message get_message "
+    "create_message get_message get_message_proof "
     "create_campaign list_campaigns get_campaign preflight_campaign "
     "launch_campaign pause_campaign resume_campaign list_campaign_messages cancel_campaign "
     "list_events redeliver_callback replay_event list_callback_attempts "
@@ -184,6 +184,16 @@ _QUESTIONS = {
 }
 
 
+async def _another_person(house: House, reader: _Reader) -> str:
+    """Somebody who will turn out to be the first one."""
+    headers = {"authorization": f"Bearer {reader.key}"}
+    place = {"channel": "telegram", "address": "192837465"}
+    consent = {**place, "action": "grant", "evidence": {"source": "web_form"}}
+    await house.api.post("/v1/consents", json=consent, headers=headers)
+    found = await house.api.get("/v1/people", params=place, headers=headers)
+    return found.json()["items"][0]["id"]
+
+
 async def test_every_example_works_as_it_is_written(urls, schema):
     named = {
         operation["operationId"]: (*rest, operation) for *rest, operation in operations(schema)
@@ -193,5 +203,7 @@ async def test_every_example_works_as_it_is_written(urls, schema):
         reader = _Reader(house)
         for name in FIRST_DAY.split():
             await reader.does(*named[name])
+            if name == "list_history":
+                reader.real[merge_examples.OTHER_ID] = await _another_person(house, reader)
             if name == "connect_account":
                 house.telegram.make_people("1234567890", address="123456789")

@@ -132,6 +132,7 @@ PERSON = {
     "tags": ["regular"],
     "attributes": {"favourite": "ristretto"},
     "created_at": _MORNING,
+    "merged_into": None,
     "addresses": [
         {
             "account_id": _ACCOUNT,

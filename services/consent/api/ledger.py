@@ -3,13 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Body, Query
 
-from services.consent import proofs
-from services.consent.api import examples
+from services.consent import dossier, proofs
+from services.consent.api import examples, proof_examples
 from services.consent.api.access import TheRegistry
 from services.consent.api.feed import LARGEST
 from shared.contracts.ledger import LogCheckpoint, LogConsistency, LogEntries, LogProof
+from shared.contracts.proofs import Dossier, Statement, StatementIn
 
 router = APIRouter(prefix="/v1/brands/{brand_id}/ledger", tags=["ledger"])
 
@@ -44,6 +45,24 @@ async def proof(
 ) -> LogProof:
     """Prove that an event is in the log: under its newest checkpoint, or the one of a size."""
     return await proofs.prove(registry, brand_id, event_id, size=size)
+
+
+@router.get("/dossiers/{event_id}", responses=examples.answers(proof_examples.DOSSIER))
+async def evidence(
+    registry: TheRegistry, brand_id: UUID, event_id: UUID, size: Size | None = None
+) -> Dossier:
+    """Prove an event with its evidence opened, and the events that its evidence names."""
+    return await dossier.collect(registry, brand_id, event_id, size=size)
+
+
+@router.post("/statements", responses=examples.answers(proof_examples.STATEMENT))
+async def state(
+    registry: TheRegistry,
+    brand_id: UUID,
+    statement: Annotated[StatementIn, Body(examples=[proof_examples.STATEMENT_IN])],
+) -> Statement:
+    """Sign a document's hash with the log's key. The text can be taken for no checkpoint."""
+    return dossier.state(registry, brand_id, statement)
 
 
 @router.get("/consistency", responses=examples.answers(examples.CONSISTENCY))

@@ -1,5 +1,6 @@
 """Every row that knows a person, and how it goes."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +10,16 @@ import asyncpg
 KNOW_A_PERSON = ("state", "denial", "address", "identity", "person_key")
 """The tables that hold a `person_id`, but for the ledger's lines and `person` itself."""
 
-_LOCK = "SELECT 1 FROM consent.person WHERE brand_id = $1 AND id = $2 FOR UPDATE"
+# Whoever was merged into the person is the person. In one order, as everywhere.
+_LOCK = """
+SELECT p.id, p.merged_into FROM consent.person p WHERE p.brand_id = $1 AND p.id IN (
+    WITH RECURSIVE who AS (
+        SELECT $2::uuid AS id
+        UNION
+        SELECT m.id FROM who JOIN consent.person m ON m.brand_id = $1 AND m.merged_into = who.id)
+    SELECT id FROM who)
+ORDER BY p.id FOR UPDATE OF p
+"""
 _IDENTITIES = """
 SELECT channel, address FROM consent.identity WHERE brand_id = $1 AND person_id = $2
 ORDER BY channel, address
@@ -26,14 +36,17 @@ ORDER BY k.created_at NULLS LAST, a.id, i.address LIMIT 1
 """
 _FORGET_ENDS = """
 DELETE FROM consent.expiry WHERE event_id IN (
-    SELECT id FROM consent.event WHERE brand_id = $1 AND person_id = $2 AND expires_at IS NOT NULL)
+    SELECT id FROM consent.event
+    WHERE brand_id = $1 AND person_id = ANY ($2::uuid[]) AND expires_at IS NOT NULL)
 """
 _FORGET = (
     *(
-        f"DELETE FROM consent.{table} WHERE brand_id = $1 AND person_id = $2"  # noqa: S608 -- constants
+        f"DELETE FROM consent.{table} WHERE brand_id = $1 AND person_id = ANY ($2::uuid[])"  # noqa: S608 -- constants
         for table in KNOW_A_PERSON
     ),
-    "DELETE FROM consent.person WHERE brand_id = $1 AND id = $2",
+    "DELETE FROM consent.merge WHERE brand_id = $1 AND (kept_id = ANY ($2::uuid[])"
+    " OR gone_id = ANY ($2::uuid[]))",
+    "DELETE FROM consent.person WHERE brand_id = $1 AND id = ANY ($2::uuid[])",
 )
 
 
@@ -49,9 +62,15 @@ class Known:
     """Channel and address of each."""
 
 
-async def lock(connection: asyncpg.Connection, *, brand_id: UUID, person_id: UUID) -> bool:
-    """Lock a person until the transaction ends; say whether there is one."""
-    return await connection.fetchval(_LOCK, brand_id, person_id) is not None
+async def lock(
+    connection: asyncpg.Connection, *, brand_id: UUID, person_id: UUID
+) -> dict[UUID, UUID | None]:
+    """Lock a person, and whoever was merged into them; return into whom each of them was merged."""
+    locked = await connection.fetch(_LOCK, brand_id, person_id)
+    # Who waited for the locks may not hold those of people who were merged meanwhile.
+    while (again := await connection.fetch(_LOCK, brand_id, person_id)) != locked:
+        locked = again
+    return {UUID(int=who.int): into for who, into in locked}
 
 
 async def find(connection: asyncpg.Connection, *, brand_id: UUID, person_id: UUID) -> Known:
@@ -68,8 +87,10 @@ async def find(connection: asyncpg.Connection, *, brand_id: UUID, person_id: UUI
     )
 
 
-async def forget(connection: asyncpg.Connection, *, brand_id: UUID, person_id: UUID) -> None:
-    """Delete every row that knows the person, their key among them."""
-    await connection.execute(_FORGET_ENDS, brand_id, person_id)
+async def forget(
+    connection: asyncpg.Connection, *, brand_id: UUID, people: Collection[UUID]
+) -> None:
+    """Delete every row that knows these people, their keys among them."""
+    await connection.execute(_FORGET_ENDS, brand_id, list(people))
     for statement in _FORGET:
-        await connection.execute(statement, brand_id, person_id)
+        await connection.execute(statement, brand_id, list(people))

@@ -30,7 +30,7 @@ RETURNING event_id
 """
 # In one order, as everywhere: two who lock several people never wait for each other in a circle.
 _LOCK = """
-SELECT 1 FROM consent.person WHERE brand_id = $1 AND id IN (
+SELECT id FROM consent.person WHERE brand_id = $1 AND id IN (
     SELECT person_id FROM consent.state
     WHERE brand_id = $1 AND event_id = ANY ($2::uuid[]) AND expires_at IS NOT NULL)
 ORDER BY id FOR UPDATE
@@ -75,8 +75,11 @@ async def take(connection: asyncpg.Connection, *, event_ids: Sequence[UUID]) -> 
 async def lock_people(
     connection: asyncpg.Connection, *, brand_id: UUID, event_ids: Sequence[UUID]
 ) -> None:
-    """Lock the people whom these grants are of."""
-    await connection.execute(_LOCK, brand_id, event_ids)
+    """Lock the people whom these grants are of: who has the address now, after any merge."""
+    locked = await connection.fetch(_LOCK, brand_id, event_ids)
+    # Who waited for the locks may hold those of people whose addresses a merge gave away.
+    while (again := await connection.fetch(_LOCK, brand_id, event_ids)) != locked:
+        locked = again
 
 
 async def find_endings(

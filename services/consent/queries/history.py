@@ -5,13 +5,22 @@ from uuid import UUID
 import asyncpg
 
 _LINES = """
+WITH RECURSIVE who AS (
+    SELECT $2::uuid AS id
+    UNION
+    SELECT p.id FROM who JOIN consent.person p ON p.brand_id = $1 AND p.merged_into = who.id)
 SELECT id, seq, person_id, action, account_id, purpose, held_scope, recorded_at, sealed
-FROM consent.event WHERE brand_id = $1 AND person_id = $2 AND seq > $3 ORDER BY seq LIMIT $4
+FROM consent.event
+WHERE brand_id = $1 AND person_id = ANY (ARRAY(SELECT id FROM who)) AND seq > $3
+ORDER BY seq LIMIT $4
 """
 
 
 async def lines(
     connection: asyncpg.Connection, *, brand_id: UUID, person_id: UUID, after: int, limit: int
 ) -> list[asyncpg.Record]:
-    """Return a person's lines of the ledger in order, their evidence sealed."""
+    """Return a person's lines of the ledger in order, their evidence sealed.
+
+    The lines of everybody who is one with them now are among them.
+    """
     return list(await connection.fetch(_LINES, brand_id, person_id, after, limit))

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from services.consent.evidence import Half
+from services.consent.half import Half
 from services.consent.queries import suppression
 from services.consent.queries.people import Place
 from services.consent.suppression import Suppressor
@@ -195,6 +195,9 @@ async def lock_people(
             recalled = {hash: person for hash, person in people.items() if person in new}
             await suppression.recall(connection, place.brand_id, recalled)
         rows = await connection.fetch(_LOCK, *key, addresses)
+        # Who waited for the locks may hold those of people whose addresses a merge gave away.
+        while (again := await connection.fetch(_LOCK, *key, addresses)) != rows:
+            rows = again
         locked.update({address: UUID(int=person.int) for address, person in rows})
     return locked
 

@@ -65,9 +65,28 @@ ON CONFLICT (brand_id) DO UPDATE
 SET size = excluded.size, checkpoint_id = excluded.checkpoint_id
 """
 _FIND_LEAF = "SELECT number, hash FROM consent.log_leaf WHERE brand_id = $1 AND event_id = $2"
-_KNOWN = "SELECT EXISTS (SELECT 1 FROM consent.event WHERE brand_id = $1 AND id = $2)"
+# In one statement: the notary turns what waits into a leaf at any moment.
+_WHERE = """
+SELECT EXISTS (SELECT 1 FROM consent.event WHERE brand_id = $1 AND id = $2) AS known,
+    EXISTS (SELECT 1 FROM consent.log_leaf WHERE brand_id = $1 AND event_id = $2)
+    OR EXISTS (SELECT 1 FROM consent.log_arrival a
+               JOIN consent.event e ON e.brand_id = $1 AND e.id = $2 AND a.seq = e.seq
+               WHERE a.brand_id = $1) AS on_its_way
+"""
+_UNCOVERED = """
+SELECT count(*) FROM consent.log_leaf WHERE brand_id = $1 AND number >= coalesce(
+    (SELECT max(size) FROM consent.log_checkpoint WHERE brand_id = $1), 0)
+"""
+_LOGGED = """
+SELECT e.seq, e.id,
+    EXISTS (SELECT 1 FROM consent.log_leaf l WHERE l.brand_id = $1 AND l.event_id = e.id)
+    OR EXISTS (SELECT 1 FROM consent.log_arrival a WHERE a.brand_id = $1 AND a.seq = e.seq)
+    AS logged
+FROM consent.event e WHERE e.brand_id = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3
+"""
 _READ = f"""
-SELECT l.number, l.event_id, l.hash, {", ".join(f"e.{name}" for name in entries.COLUMNS)}
+SELECT l.number, l.event_id, l.hash, e.person_id,
+    {", ".join(f"e.{name}" for name in entries.COLUMNS)}
 FROM consent.log_leaf l LEFT JOIN consent.event e ON e.brand_id = $1 AND e.id = l.event_id
 WHERE l.brand_id = $1 AND l.number >= $2 AND l.number < $3 ORDER BY l.number
 """  # noqa: S608 -- built from constants
@@ -178,9 +197,11 @@ async def find_leaf(
     return await connection.fetchrow(_FIND_LEAF, brand_id, event_id)
 
 
-async def is_known(connection: asyncpg.Connection, brand_id: UUID, *, event_id: UUID) -> bool:
-    """Is there such an event, in the log or not yet?"""
-    return bool(await connection.fetchval(_KNOWN, brand_id, event_id))
+async def whereabouts(
+    connection: asyncpg.Connection, brand_id: UUID, *, event_id: UUID
+) -> asyncpg.Record:
+    """Say of an event whether it is `known`, and whether it is `on_its_way` into the log."""
+    return await connection.fetchrow(_WHERE, brand_id, event_id)
 
 
 async def read(
@@ -188,3 +209,16 @@ async def read(
 ) -> list[asyncpg.Record]:
     """Return leaves from `begin` to before `end`, each with what the ledger says of its event."""
     return list(await connection.fetch(_READ, brand_id, begin, end))
+
+
+async def uncovered(connection: asyncpg.Connection, brand_id: UUID) -> int:
+    """Count the leaves that no checkpoint covers: none, as both are written together."""
+    count: int = await connection.fetchval(_UNCOVERED, brand_id)
+    return count
+
+
+async def logged(
+    connection: asyncpg.Connection, brand_id: UUID, *, after: int, limit: int
+) -> list[asyncpg.Record]:
+    """Return (seq, id, logged) of the ledger's lines in order: is each in the log, or waiting?"""
+    return list(await connection.fetch(_LOGGED, brand_id, after, limit))

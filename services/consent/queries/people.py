@@ -55,6 +55,9 @@ SELECT p.id FROM consent.identity i
 JOIN consent.person p ON p.brand_id = i.brand_id AND p.id = i.person_id
 WHERE i.brand_id = $1 AND i.channel = $2 AND i.address = $3 FOR UPDATE OF p
 """
+_WHOSE = """
+SELECT person_id FROM consent.identity WHERE brand_id = $1 AND channel = $2 AND address = $3
+"""
 # Two who meet the same person at once: the index lets the second one wait and then insert nothing.
 _MEET = """
 WITH met AS (
@@ -114,7 +117,10 @@ async def lock_person(
     key = (place.brand_id, place.channel, place.address)
     while True:
         if person := await connection.fetchval(_LOCK, *key):
-            return UUID(int=person.int)
+            # Who waited for the lock may hold it on whom the address belonged to before a merge.
+            if await connection.fetchval(_WHOSE, *key) == person:
+                return UUID(int=person.int)
+            continue
         if person := await connection.fetchval(_MEET, *key, new_id()):
             met = {suppressor.hash(*key): UUID(int=person.int)}
             await suppression.recall(connection, place.brand_id, met)

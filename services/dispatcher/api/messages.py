@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from services.dispatcher import reports, singles
 from services.dispatcher.api.parameters import TheDesk, same_id
 from shared.contracts.campaigns import HouseMessage, Message, MessageIn
+from shared.contracts.proofs import SentContent
 
 router = APIRouter(prefix="/v1/brands/{brand_id}/messages", tags=["messages"])
 
@@ -31,3 +32,9 @@ async def put(
 async def read(desk: TheDesk, brand_id: UUID, message_id: UUID) -> Message:
     """Return a message with its attempts and receipts."""
     return await reports.read(desk.database, brand_id, message_id)
+
+
+@router.get("/{message_id}/content")
+async def read_content(desk: TheDesk, brand_id: UUID, message_id: UUID) -> SentContent:
+    """Return what a message says: the platform's calls, frozen when it was made."""
+    return await reports.read_content(desk.database, brand_id, message_id)

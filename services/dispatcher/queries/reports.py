@@ -28,6 +28,24 @@ async def find(
     return await connection.fetchrow(_ONE, brand_id, message_id)
 
 
+_CONTENT = """
+SELECT coalesce(m.language, r.language) AS language, c.story_id,
+    coalesce(r.parts, m.content -> 'parts') AS parts
+FROM dispatcher.message m
+LEFT JOIN dispatcher.campaign c ON c.brand_id = $1 AND c.id = m.campaign_id
+LEFT JOIN dispatcher.rendering r ON r.brand_id = $1 AND r.campaign_id = m.campaign_id
+    AND r.account_id = m.account_id AND r.language = m.language
+WHERE m.brand_id = $1 AND m.id = $2
+"""
+
+
+async def content(
+    connection: asyncpg.Connection, *, brand_id: UUID, message_id: UUID
+) -> asyncpg.Record | None:
+    """Return a message's language, story and parts; its parts are none where nothing was made."""
+    return await connection.fetchrow(_CONTENT, brand_id, message_id)
+
+
 async def page(
     connection: asyncpg.Connection,
     *,

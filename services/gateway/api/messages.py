@@ -1,19 +1,23 @@
 """Messages: one to one person; and what became of any."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
-from services.gateway import choose, examples
+from services.gateway import choose, examples, message_proofs, proof_examples
 from services.gateway.errors import wrong_field
 from services.gateway.examples import worked
-from services.gateway.gate import Gate, needs
+from services.gateway.gate import Gate, Need, check_scope, needs
 from services.gateway.house import By, NewId, Parts
 from shared.contracts.base import Contract
 from shared.contracts.campaigns import Content, Message, MessageIn
 from shared.contracts.consent import Address, Purpose
+from shared.contracts.proofs import MessageProof
 
 router = APIRouter(tags=["messages"], route_class=Gate)
+
+_LARGEST = 2**62
 
 
 class OneMessage(Contract):
@@ -49,3 +53,24 @@ async def create_message(message: OneMessage, house: Parts, by: By, message_id: 
 async def get_message(message_id: UUID, house: Parts, by: By) -> Message:
     """Return a message with its attempts and receipts."""
     return await house.dispatcher.get_message(by.brand_id, message_id)
+
+
+@router.get("/v1/messages/{message_id}/proof", **worked(proof_examples.MESSAGE_PROOF))
+@needs("messages:read")
+async def get_message_proof(
+    message_id: UUID,
+    house: Parts,
+    by: By,
+    size: Annotated[
+        int | None,
+        Query(ge=1, le=_LARGEST, description="That of a checkpoint you keep; else the newest."),
+    ] = None,
+) -> MessageProof:
+    """Say why this person got this message, or why not: consent, evidence, and proof of both.
+
+    The document verifies offline: `permesso proof verify FILE --key KEY`. It tells what a person
+    said, so the key needs `people:read` too. 409 `not_logged_yet` for about a second after a
+    consent.
+    """
+    check_scope(by, Need("people:read", creates=False))
+    return await message_proofs.build(house, by.brand_id, message_id, size=size)

@@ -130,6 +130,14 @@ async def state(
     return await connection.fetchrow(_STATE, brand_id, inbox_id)
 
 
+async def raw(
+    connection: asyncpg.Connection, *, brand_id: UUID, inbox_id: UUID
+) -> asyncpg.Record | None:
+    """Return a stored webhook as it came, if it is still kept."""
+    rows = await load(connection, brand_id=brand_id, inbox_ids=[inbox_id])
+    return rows[0] if rows else None
+
+
 async def backlog(connection: asyncpg.Connection) -> asyncpg.Record:
     """Count the waiting work and say since when the oldest is due."""
     return await connection.fetchrow(_OLDEST)
