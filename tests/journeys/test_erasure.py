@@ -78,7 +78,9 @@ def told_by(tables: dict[str, str], address: str) -> set[str]:
 
 
 async def person_of(house: House, address: str) -> dict[str, object]:
-    found = await house.call("GET", "/v1/people", params={"channel": "telegram", "address": address})
+    found = await house.call(
+        "GET", "/v1/people", params={"channel": "telegram", "address": address}
+    )
     (person,) = found["items"]
     return dict(person)
 
@@ -163,9 +165,7 @@ async def test_an_erasure_waits_for_what_is_in_flight_and_a_fresh_start_counts(
 async def test_ordered_twice_it_is_one_erasure_and_nobody_is_404(house: House) -> None:
     (ada,) = await house.people(1)
     path = f"/v1/people/{(await person_of(house, ada))['id']}"
-    later = await house.call(
-        "DELETE", path, headers={"prefer": "respond-async"}, expect=202
-    )
+    later = await house.call("DELETE", path, headers={"prefer": "respond-async"}, expect=202)
     told = await asyncio.gather(*(house.call("DELETE", path, expect=200) for _ in range(3)))
 
     assert {each["id"] for each in told} == {later["id"]}

@@ -33,7 +33,7 @@ FIRST_DAY = (
     "create_message get_message "
     "create_campaign list_campaigns get_campaign preflight_campaign "
     "launch_campaign pause_campaign resume_campaign list_campaign_messages cancel_campaign "
-    "list_events redeliver_callback replay_event list_callback_attempts "
+    "list_events redeliver_callback replay_event list_callback_attempts erase_person "
     "change_callback delete_callback delete_story delete_account revoke_key "
 )
 """Every operation but the stream, which has no end, in the order in which one may call them."""
