@@ -8,22 +8,19 @@ half ever changes. Whoever destroys the row has destroyed every half that is und
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
 
-import asyncpg
 import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from services.consent.queries import person_keys as queries
 from shared.contracts.consent import Evidence, Reached
-from shared.security.sealing import SealBroken, Sealer
+from shared.security.sealing import SealBroken
 
 _SALT = 32
-_KEY = 32
 _NONCE = 12
 _VERSION = b"\x02"
 
@@ -119,51 +116,6 @@ class Halves:
         return plain
 
 
-class Evidences:
-    """Brings the keys of persons, which are stored under the service's own."""
-
-    def __init__(self, sealer: Sealer) -> None:
-        """Use the service's own keys."""
-        self._sealer = sealer
-
-    async def of(
-        self, connection: asyncpg.Connection, brand_id: UUID, people: Iterable[UUID]
-    ) -> Halves:
-        """Return what opens these people's halves; an erased person's is not among it."""
-        wrapped = await queries.find(connection, brand_id, set(people))
-        return Halves({who: self._unwrap(key, brand_id, who) for who, key in wrapped.items()})
-
-    async def under(
-        self, connection: asyncpg.Connection, brand_id: UUID, people: Iterable[UUID]
-    ) -> Halves:
-        """Return what seals these people's halves; who has no key yet gets one.
-
-        The people must be locked, so that each is given one key and keeps it.
-        """
-        asked = set(people)
-        wrapped = await queries.find(connection, brand_id, asked)
-        keys = {who: self._unwrap(key, brand_id, who) for who, key in wrapped.items()}
-        made = {who: os.urandom(_KEY) for who in asked - keys.keys()}
-        if made:
-            stored = {
-                who: self._sealer.seal(key, context=_key_context(brand_id, who))
-                for who, key in made.items()
-            }
-            await queries.add(connection, brand_id, stored)
-        return Halves({**keys, **{who: AESGCM(key) for who, key in made.items()}})
-
-    def is_current(self, wrapped: bytes) -> bool:
-        """Is a person's key under the newest of the service's keys?"""
-        return self._sealer.is_current(wrapped)
-
-    def rewrap(self, wrapped: bytes, *, brand_id: UUID, person_id: UUID) -> bytes:
-        """Return a person's key under the newest of the service's keys."""
-        return self._sealer.rewrap(wrapped, context=_key_context(brand_id, person_id))
-
-    def _unwrap(self, wrapped: bytes, brand_id: UUID, person_id: UUID) -> AESGCM:
-        return AESGCM(self._sealer.open(wrapped, context=_key_context(brand_id, person_id)))
-
-
 def _subject(plain: Mapping[str, Mapping[str, str]]) -> Subject:
     told = plain["subject"]
     return Subject(UUID(told["person_id"]), told["channel"], told["address"])
@@ -171,7 +123,3 @@ def _subject(plain: Mapping[str, Mapping[str, str]]) -> Subject:
 
 def _context(brand_id: UUID, event_id: UUID) -> bytes:
     return f"{brand_id}|event|sealed|{event_id}".encode()
-
-
-def _key_context(brand_id: UUID, person_id: UUID) -> str:
-    return f"{brand_id}|person_key|{person_id}"
