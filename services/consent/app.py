@@ -19,9 +19,9 @@ from services.consent.api import (
     merges,
     people,
 )
-from services.consent.evidence import Evidences
 from services.consent.expiry import Expiry
 from services.consent.notary import Notary
+from services.consent.person_keys import Evidences
 from services.consent.registry import Registry
 from services.consent.settings import Settings
 from services.consent.signers import Signers

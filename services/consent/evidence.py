@@ -8,23 +8,19 @@ half ever changes. Whoever destroys the row has destroyed every half that is und
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from uuid import UUID
 
-import asyncpg
 import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from services.consent.half import Half
-from services.consent.queries import person_keys as queries
 from shared.contracts.consent import Evidence, Reached
-from shared.security.sealing import SealBroken, Sealer
+from shared.security.sealing import SealBroken
 
 _SALT = 32
-_KEY = 32
 _NONCE = 12
 _VERSION = b"\x02"
 
@@ -45,6 +41,15 @@ class Sealed:
     subject: Subject
     evidence: Evidence
     reaches: tuple[Reached, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """The personal half as it is stored, and what the log says of it."""
+
+    sealed: bytes
+    commitment: bytes
+    """SHA-256 of what was sealed. Its salt is in there too, and is lost with the key."""
 
 
 class Halves:
@@ -85,18 +90,6 @@ class Halves:
         sealed = self._keys[subject.person_id].encrypt(nonce, plain, context)
         return Half(_VERSION + nonce + sealed, sha256(plain).digest())
 
-    def reveal(
-        self, sealed: bytes, *, person_id: UUID, brand_id: UUID, event_id: UUID
-    ) -> str | None:
-        """Return byte for byte what was sealed, its salt too; none when no key opens it any more.
-
-        Whoever is shown it can check it against the line's commitment.
-        """
-        try:
-            return self._opened(sealed, person_id, _context(brand_id, event_id)).decode()
-        except SealBroken:
-            return None
-
     def open(self, sealed: bytes, *, person_id: UUID, brand_id: UUID, event_id: UUID) -> Sealed:
         """Return what was sealed, or raise `SealBroken`: also where the key was destroyed."""
         plain = self._plain(sealed, person_id, _context(brand_id, event_id))
@@ -110,13 +103,20 @@ class Halves:
         """Return whom a line is about, or raise `SealBroken`."""
         return _subject(self._plain(sealed, person_id, _context(brand_id, event_id)))
 
-    def _plain(self, sealed: bytes, person_id: UUID, context: bytes) -> dict[str, dict[str, str]]:
+    def reveal(
+        self, sealed: bytes, *, person_id: UUID, brand_id: UUID, event_id: UUID
+    ) -> str | None:
+        """Return byte for byte what was sealed, its salt too; none when no key opens it any more.
+
+        Whoever is shown it can check it against the line's commitment.
+        """
         try:
-            plain: dict[str, dict[str, str]] = orjson.loads(
-                self._opened(sealed, person_id, context)
-            )
-        except ValueError as error:
-            raise SealBroken("sealed value cannot be read") from error
+            return self._opened(sealed, person_id, _context(brand_id, event_id)).decode()
+        except SealBroken:
+            return None
+
+    def _plain(self, sealed: bytes, person_id: UUID, context: bytes) -> dict[str, dict[str, str]]:
+        plain: dict[str, dict[str, str]] = orjson.loads(self._opened(sealed, person_id, context))
         return plain
 
     def _opened(self, sealed: bytes, person_id: UUID, context: bytes) -> bytes:
@@ -129,51 +129,6 @@ class Halves:
             raise SealBroken("sealed value cannot be opened") from error
 
 
-class Evidences:
-    """Brings the keys of persons, which are stored under the service's own."""
-
-    def __init__(self, sealer: Sealer) -> None:
-        """Use the service's own keys."""
-        self._sealer = sealer
-
-    async def of(
-        self, connection: asyncpg.Connection, brand_id: UUID, people: Iterable[UUID]
-    ) -> Halves:
-        """Return what opens these people's halves; an erased person's is not among it."""
-        wrapped = await queries.find(connection, brand_id, set(people))
-        return Halves({who: self._unwrap(key, brand_id, who) for who, key in wrapped.items()})
-
-    async def under(
-        self, connection: asyncpg.Connection, brand_id: UUID, people: Iterable[UUID]
-    ) -> Halves:
-        """Return what seals these people's halves; who has no key yet gets one.
-
-        The people must be locked, so that each is given one key and keeps it.
-        """
-        asked = set(people)
-        wrapped = await queries.find(connection, brand_id, asked)
-        keys = {who: self._unwrap(key, brand_id, who) for who, key in wrapped.items()}
-        made = {who: os.urandom(_KEY) for who in asked - keys.keys()}
-        if made:
-            stored = {
-                who: self._sealer.seal(key, context=_key_context(brand_id, who))
-                for who, key in made.items()
-            }
-            await queries.add(connection, brand_id, stored)
-        return Halves({**keys, **{who: AESGCM(key) for who, key in made.items()}})
-
-    def is_current(self, wrapped: bytes) -> bool:
-        """Is a person's key under the newest of the service's keys?"""
-        return self._sealer.is_current(wrapped)
-
-    def rewrap(self, wrapped: bytes, *, brand_id: UUID, person_id: UUID) -> bytes:
-        """Return a person's key under the newest of the service's keys."""
-        return self._sealer.rewrap(wrapped, context=_key_context(brand_id, person_id))
-
-    def _unwrap(self, wrapped: bytes, brand_id: UUID, person_id: UUID) -> AESGCM:
-        return AESGCM(self._sealer.open(wrapped, context=_key_context(brand_id, person_id)))
-
-
 def _subject(plain: Mapping[str, Mapping[str, str]]) -> Subject:
     told = plain["subject"]
     return Subject(UUID(told["person_id"]), told["channel"], told["address"])
@@ -181,7 +136,3 @@ def _subject(plain: Mapping[str, Mapping[str, str]]) -> Subject:
 
 def _context(brand_id: UUID, event_id: UUID) -> bytes:
     return f"{brand_id}|event|sealed|{event_id}".encode()
-
-
-def _key_context(brand_id: UUID, person_id: UUID) -> str:
-    return f"{brand_id}|person_key|{person_id}"

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from services.consent.evidence import Evidences
+from services.consent.person_keys import Evidences
 from services.consent.signers import Signers
 from services.consent.suppression import Suppressor
 from shared.database import Database

@@ -5,7 +5,7 @@ What is under the persons' keys does not change, and so the log, which has its h
 
 from uuid import UUID
 
-from services.consent.evidence import Evidences
+from services.consent.person_keys import Evidences
 from services.consent.queries import log, person_keys
 from services.consent.settings import Settings
 from shared.database import Database

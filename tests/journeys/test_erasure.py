@@ -22,12 +22,14 @@ def row(address: str) -> dict[str, object]:
     """A row of a file, with everything that a row can hold."""
     return {
         "address": address,
-        "source": "shop_till",
-        "wording": canary(address, "wording"),
-        "at": "2026-01-05T10:00:00Z",
-        "ip": "203.0.113.9",
-        "user_agent": canary(address, "agent"),
-        "url": f"https://aurora.example/{canary(address, 'url')}",
+        "evidence": {
+            "source": "shop_till",
+            "wording": canary(address, "wording"),
+            "at": "2026-01-05T10:00:00Z",
+            "ip": "203.0.113.9",
+            "user_agent": canary(address, "agent"),
+            "url": f"https://aurora.example/{canary(address, 'url')}",
+        },
     }
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from services.consent.half import Half
+from services.consent.evidence import Half
 from services.consent.queries import suppression
 from services.consent.queries.people import Place
 from services.consent.suppression import Suppressor

@@ -30,7 +30,7 @@ class ErasureOut(Contract):
 
 
 @router.delete("/v1/people/{person_id}", **worked(ERASURE))
-@needs("people:write", creates=True)
+@needs("people:write")
 async def erase_person(
     person_id: UUID,
     house: Parts,
@@ -40,7 +40,9 @@ async def erase_person(
         str | None, Header(description="`respond-async`: answer when the order is stored.")
     ] = None,
 ) -> ErasureOut:
-    """Erase a person: 200 says that nothing leads to them any more, and that it cannot be undone.
+    """Erase a person: 200 says that nothing leads to them any more. It cannot be undone.
+
+    It is one erasure however often it is ordered, and the answer is the same.
 
     Nothing more is sent to them. Their addresses, words, evidence, tags and attributes are gone;
     the ledger keeps its lines, whose personal half nobody can open. A list that names them again
