@@ -9,11 +9,15 @@ from services.consent.evidence import Evidences
 from shared.contracts.consent import ConsentEventIn, ConsentRecorded
 from shared.problems import Problem
 
+_BECAME = {"grant": ("grant", "resume"), "pause": ("pause", "seen")}
+"""The lines that an event may become: a START that only ends a pause, a stranger's doubts."""
+
 
 def repeated(evidences: Evidences, event: ConsentEventIn, line: asyncpg.Record) -> ConsentRecorded:
     """Return what was answered when this id was recorded first."""
-    same = ("action", "account_id", "address", "purpose", "scope")
-    if any(getattr(event, name) != line[name] for name in same):
+    same = ("account_id", "address", "purpose", "scope")
+    became = _BECAME.get(event.action, (event.action,))
+    if line["action"] not in became or any(getattr(event, name) != line[name] for name in same):
         raise id_reused()
     sealed = evidences.open(line["sealed"], brand_id=event.brand_id, event_id=event.id)
     return ConsentRecorded(
@@ -23,6 +27,7 @@ def repeated(evidences: Evidences, event: ConsentEventIn, line: asyncpg.Record) 
         state=line["outcome"],
         reason=line["reason"],
         effective_at=line["recorded_at"],
+        paused_until=line["expires_at"] if line["outcome"] == "paused" else None,
         reaches=sealed.reaches,
     )
 

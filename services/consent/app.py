@@ -16,10 +16,12 @@ from services.consent.api import (
     imports,
     ledger,
     people,
+    reviews,
 )
 from services.consent.evidence import Evidences
 from services.consent.expiry import Expiry
 from services.consent.notary import Notary
+from services.consent.pause_ends import PauseEnds
 from services.consent.registry import Registry
 from services.consent.settings import Settings
 from services.consent.signers import Signers
@@ -32,6 +34,8 @@ from shared.worker import Workers
 
 _EXPIRY_REST = 5.0
 """Seconds between two looks for consents that have run out; a check needs none of them."""
+_PAUSES_REST = 5.0
+"""The same for pauses, and for reviews that nobody decided."""
 _NOTARY_REST = 1.0
 """Seconds for which an event may be recorded and not in the signed log."""
 # A hundred thousand addresses of the greatest length, escaped, and the question around them.
@@ -55,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             async with Workers() as workers:
                 workers.start(Expiry(registry), rest=_EXPIRY_REST)
+                workers.start(PauseEnds(registry), rest=_PAUSES_REST)
                 workers.start(Notary(registry), rest=_NOTARY_REST)
                 yield
         finally:
@@ -72,7 +77,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.registry = registry
     install(app)
-    for resource in (brands, events, checks, audience, people, imports, ledger, feed, health):
+    resources = (brands, events, checks, audience, people, reviews, imports, ledger, feed, health)
+    for resource in resources:
         app.include_router(resource.router)
     app.openapi = _with_security(app.openapi)  # type: ignore[method-assign]
     # The last one added is the first one asked: no body is read before its size is known.

@@ -49,6 +49,7 @@ TAGS: Final = [
     {"name": "messages", "description": "One message to one person, and what became of any."},
     {"name": "consents", "description": "Who said yes and no, to what, in which words."},
     {"name": "people", "description": "What is known of a person, and their history."},
+    {"name": "reviews", "description": "Words that may have been a no, and what they were."},
     {"name": "ledger", "description": "The signed log of your consents, and proofs of it."},
     {"name": "callbacks", "description": "Where you want to be called when something happens."},
     {"name": "events", "description": "What happened, as callbacks carry it."},

@@ -63,10 +63,11 @@ class Revoker:
     async def carry(self, event: ConsentEventIn) -> Silenced:
         """Return when nothing more starts; raises `ServiceUnavailable` if consent is away.
 
-        What turns out to be no revocation is recorded, and that is all.
+        A pause is carried like a revocation. What turns out to be neither is recorded, and that is
+        all.
         """
         recorded = await self.record(event)
-        if recorded.state != "revoked":
+        if recorded.state not in ("revoked", "paused"):
             return Silenced(recorded)
         # Read after the commit, so the time that has to pass is never counted too short.
         begun_at = clock.ticks()

@@ -5,7 +5,7 @@ import pytest
 
 from services.consent.notary import Notary
 from services.consent.registry import Registry
-from shared.contracts.consent import Scope
+from shared.contracts.consent import Evidence
 from shared.contracts.imports import ImportIn, ImportRow, ImportRows
 from shared.database import Database
 from shared.ids import new_id
@@ -15,11 +15,13 @@ TENANT = (
     *("brand", "account", "person", "identity", "address", "event", "state", "denial"),
     *("log_leaf", "log_node", "log_checkpoint"),
     *("import", "import_aside"),
+    *("pause", "review"),
 )
 IDS_ONLY = {
     "feed": {"cursor", "brand_id", "event_id", "type"},
     "feed_arrival": {"seq", "brand_id", "event_id", "type"},
     "expiry": {"event_id", "brand_id", "expires_at"},
+    "pause_due": {"event_id", "brand_id", "kind", "due_at"},
     "log_arrival": {"brand_id", "seq", "event_id"},
     "log_head": {"brand_id", "size", "checkpoint_id", "told_size", "due_at"},
 }
@@ -29,7 +31,9 @@ IDS_ONLY = {
 async def full(house: House, registry: Registry) -> House:
     """A brand with a row in every table."""
     await house.say("grant")
-    await house.say("revoke", scope=Scope.CHANNEL)
+    doubts = Evidence(source="chat", text="maybe I should unsubscribe")
+    await house.say("heard", evidence=doubts)
+    await house.say("revoke")
     await Notary(registry).advance(house.brand_id)
     account_id = house.accounts["bot"]
     begun = ImportIn(id=new_id(), brand_id=house.brand_id, account_id=account_id)

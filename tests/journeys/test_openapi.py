@@ -14,7 +14,7 @@ import pytest
 import schemathesis
 from PIL import Image
 
-from services.gateway import examples, import_examples
+from services.gateway import examples, import_examples, review_examples
 from services.gateway.app import create_app
 from tests.gateway.gateways import settings_for
 from tests.house import OPERATOR_KEY, House, a_house
@@ -27,7 +27,7 @@ FIRST_DAY = (
     "upload_media get_media get_media_content "
     "create_story list_stories get_story list_renderings change_story "
     "create_consent check_consents import_consents get_import list_import_rows "
-    "find_people get_person change_person list_history "
+    "find_people get_person change_person list_history list_reviews decide_review "
     "list_ledger_entries get_ledger_checkpoint get_ledger_proof get_ledger_consistency "
     "create_callback list_callbacks get_callback rotate_callback_secret "
     "create_message get_message "
@@ -135,6 +135,8 @@ class _Reader:
             self.real.setdefault(example["id"], told["id"])
         if name == "list_events":
             self.real[examples.EVENT_ID] = told["id"]
+        if name == "list_reviews":
+            self.real[review_examples.REVIEW_ID] = told["id"]
         if name == "find_people":
             self.real[examples.PERSON_ID] = told["id"]
         if name == "create_brand":
@@ -173,6 +175,7 @@ _IDS = {
     "event_id": examples.EVENT_ID,
     "import_id": import_examples.IMPORT_ID,
     "consent_event_id": examples.CONSENT_ID,
+    "review_id": review_examples.REVIEW_ID,
 }
 
 
@@ -194,3 +197,5 @@ async def test_every_example_works_as_it_is_written(urls, schema):
             await reader.does(*named[name])
             if name == "connect_account":
                 house.telegram.make_people("1234567890", address="123456789")
+            if name == "list_history":
+                house.telegram.say("1234567890", "123456789", "Maybe I should unsubscribe.")

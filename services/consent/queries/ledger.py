@@ -47,7 +47,7 @@ class Situation:
 
 _FIND = """
 SELECT id, seq, action, account_id, address, person_id, purpose, scope, sealed, recorded_at,
-    outcome, reason
+    outcome, reason, expires_at
 FROM consent.event WHERE brand_id = $1 AND id = $2
 """
 _LOOK = """

@@ -18,6 +18,7 @@ from services.gateway.api import (
     media,
     messages,
     people,
+    reviews,
     stories,
 )
 
@@ -33,6 +34,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     consents.router,
     imports.router,
     people.router,
+    reviews.router,
     ledger.router,
     callbacks.router,
     events.router,
