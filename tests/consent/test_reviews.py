@@ -1,5 +1,7 @@
 """Doubtful words pause, are asked about once, and become a no when nobody decides in time."""
 
+import asyncio
+
 import pytest
 
 from services.consent.pause_ends import PauseEnds
@@ -204,3 +206,33 @@ async def test_another_brand_sees_none_of_it(house: House) -> None:
     with pytest.raises(ServiceRefused) as refused:
         await house.client.get_review(new_id(), doubted.id)
     assert refused.value.code == "unknown_review"
+
+
+async def test_a_pause_that_is_asked_for_during_a_doubt_has_its_own_end(
+    house: House, ends: PauseEnds, owner_database: Database
+) -> None:
+    await house.say("grant")
+    doubted = await writes(house, DOUBTFUL)
+    paused = await writes(house, "pause 10 days")
+    await decide(house, await only_review(house, doubted), "resume")
+    before = await house.answer()
+    await let_days_pass(house, owner_database, 11)
+    await until_idle(ends)
+
+    assert paused.paused_until is not None
+    assert (before, await house.answer()) == ("paused", "granted")
+
+
+async def test_many_workers_end_each_pause_once(
+    house: House, registry: Registry, owner_database: Database
+) -> None:
+    people = []
+    for number in range(12):
+        await house.say("grant", f"p{number}")
+        words = DOUBTFUL if number % 2 else "pause 2 days"
+        people.append(await writes(house, words, f"p{number}"))
+    await let_days_pass(house, owner_database, 4)
+    await asyncio.gather(*(until_idle(PauseEnds(registry)) for _ in range(3)))
+    told = [await lines(house, each) for each in people]
+
+    assert told == [["grant", "pause", "resume"], ["grant", "pause", "review"]] * 6
