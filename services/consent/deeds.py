@@ -71,7 +71,8 @@ async def revoke(case: Case) -> ConsentRecorded:
     event = case.event
     scope = policy.held_scope(event.scope, country=case.place.country, source=event.evidence.source)
     await know(case, blocked_at=case.situation.blocked_at)
-    recorded = await _deny(case, scope, policy.revoked_purposes(scope, event.purpose))
+    purposes = policy.revoked_purposes(scope, event.purpose)
+    recorded = await _deny(case, scope, purposes, reason=event.reason)
     await tell(case, recorded, "consent.revoked")
     return recorded
 

@@ -84,6 +84,9 @@ class ConsentEventIn(Contract):
     """When a pause ends; None for thirty days."""
     review_id: UUID | None = None
     """The review that this decides; nothing happens where it was decided before."""
+    reason: Literal["platform_opt_out", "platform_left"] | None = None
+    """Of a revocation that the person said to the platform: no more of this, or not here any more.
+    `evidence.rule` is what the platform calls it."""
     profile: Profile = Profile()
     wants_reply: bool = False
     """The person said it in a chat, where one answer is owed."""
@@ -126,7 +129,8 @@ class ConsentRecorded(Contract):
     person_id: UUID
     state: RecordedState
     reason: str | None = None
-    """Why a grant changed nothing, such as `older_than_revocation`; `doubtful` for a pause."""
+    """Why a grant changed nothing, such as `older_than_revocation`; `doubtful` for a pause; what a
+    platform told, such as `platform_opt_out`."""
     effective_at: datetime
     paused_until: datetime | None = None
     """When a pause ends by itself; None where it waits for somebody."""
