@@ -4,8 +4,8 @@
     doubtful    words that may have been a no: ends by a decision, a STOP or a START; nobody decided
                 in time → it was a no
 
-A state says until when it is paused; it is reckoned anew whenever one of a person's pauses or
-grants changes, in the transaction of the line.
+A state says until when it is paused: it is reckoned anew whenever one of the person's pauses
+changes, and a yes during a pause takes it over, each in the transaction of the line.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -51,19 +51,16 @@ async def resume(case: Case) -> ConsentRecorded:
 
 async def grant(case: Case) -> ConsentRecorded:
     """A yes. The person's own, in the chat, ends a pause too; a yes that held just goes on."""
+    if not case.spoken or case.event.purpose != policy.MARKETING:
+        return await deeds.grant(case)
     found = await _covering(case)
-    own_word = case.spoken and case.event.purpose == policy.MARKETING
-    if not found or not own_word:
-        recorded = await deeds.grant(case)
-        await _reckon(case)
-        return recorded
     if len(_earlier(case, found)) < len(found):
         return await append(case, line(case, "unchanged", reason="older_than_pause"))
-    if await pauses.holds(case.connection, case.place):
+    if found and await pauses.holds(case.connection, case.place):
         await know(case, blocked_at=None)
         return await go_on(case, found)
     recorded = await deeds.grant(case)
-    if recorded.state != "unchanged":
+    if found and recorded.state != "unchanged":
         event = case.event.model_copy(update={"id": derived_id(case.event.id, "resume")})
         await go_on(replace(case, event=event), found)
     return recorded

@@ -89,7 +89,7 @@ async def _record(
     evidences: Evidences,
     event: ConsentEventIn,
     place: Place,
-    heard: Heard | None,
+    heard: Heard | None = None,
 ) -> ConsentRecorded:
     language = language_tag(event.profile.language)
     if event.action == "seen":
