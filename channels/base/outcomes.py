@@ -74,7 +74,12 @@ class Unreachable(Refused):
 
 
 class OptedOut(Refused):
-    """This person said no to the brand, and told the platform so."""
+    """This person said no to the brand, and told the platform so.
+
+    The code `blocked` says that they blocked the account altogether; any other one, such as 131050
+    on WhatsApp, is a no to marketing. A limit of the platform's own, such as 131049, is no
+    `OptedOut` but a plain `Refused`.
+    """
 
 
 class Moved(Refused):

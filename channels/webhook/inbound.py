@@ -5,10 +5,14 @@
     {"type": "tapped",    "address": "…", "data": "…"}
     {"type": "blocked",   "address": "…"}
     {"type": "unblocked", "address": "…"}
+    {"type": "opted_out", "address": "…", "signal": "…"}
+    {"type": "opted_in",  "address": "…", "signal": "…", "wording": "…"}
+    {"type": "left",      "address": "…", "signal": "…"}
     {"type": "moved",     "address": "…", "new_address": "…"}
     {"type": "receipt",   "id": "msg_…", "status": "delivered"}
 
-`at`, `language` and `name` may be left out everywhere. Fields that nobody knows are passed over.
+`at`, `language` and `name` may be left out everywhere; so may `signal`, which names what the person
+did where it was done (`unsubscribe_link`), and `wording`. Fields that nobody knows are passed over.
 """
 
 import hashlib
@@ -25,6 +29,9 @@ from shared.contracts.inbound import (
     InboundEvent,
     NotUnderstood,
     PersonBlocked,
+    PersonLeft,
+    PersonOptedIn,
+    PersonOptedOut,
     PersonStarted,
     PersonTapped,
     PersonUnblocked,
@@ -106,6 +113,28 @@ def _unblocked(told: _Object, at: datetime, request: WebhookRequest) -> InboundE
     return PersonUnblocked(**person) if person else None
 
 
+def _opted_out(told: _Object, at: datetime, request: WebhookRequest) -> InboundEvent | None:
+    person = _person(told, at)
+    return PersonOptedOut(signal=_signal(told), **person) if person else None
+
+
+def _opted_in(told: _Object, at: datetime, request: WebhookRequest) -> InboundEvent | None:
+    person = _person(told, at)
+    if person is None:
+        return None
+    return PersonOptedIn(signal=_signal(told), wording=_string(told, "wording"), **person)
+
+
+def _left(told: _Object, at: datetime, request: WebhookRequest) -> InboundEvent | None:
+    person = _person(told, at)
+    return PersonLeft(signal=_signal(told), **person) if person else None
+
+
+def _signal(told: _Object) -> str:
+    """Return what the brand's system calls it, else what we do."""
+    return (_string(told, "signal") or _string(told, "type") or "")[:200]
+
+
 def _moved(told: _Object, at: datetime, request: WebhookRequest) -> InboundEvent | None:
     address, new_address = _address(told, "address"), _address(told, "new_address")
     if address is None or new_address is None:
@@ -133,6 +162,9 @@ _READERS: dict[str, Callable[[_Object, datetime, WebhookRequest], InboundEvent |
     "tapped": _tapped,
     "blocked": _blocked,
     "unblocked": _unblocked,
+    "opted_out": _opted_out,
+    "opted_in": _opted_in,
+    "left": _left,
     "moved": _moved,
     "receipt": _receipt,
 }

@@ -9,6 +9,9 @@ from services.consent.evidence import Halves
 from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Reached
 from shared.problems import Problem
 
+_BECAME = {"grant": ("grant", "resume"), "pause": ("pause", "seen")}
+"""The lines that an event may become: a START that only ends a pause, a stranger's doubts."""
+
 
 class Erased(Exception):
     """The event was recorded before, of a person who was erased since."""
@@ -21,8 +24,9 @@ class Erased(Exception):
 
 def repeated(halves: Halves, event: ConsentEventIn, line: asyncpg.Record) -> ConsentRecorded:
     """Return what was answered when this id was recorded first; raises `Erased`."""
-    same = ("action", "account_id", "purpose", "scope")
-    if any(getattr(event, name) != line[name] for name in same):
+    same = ("account_id", "purpose", "scope")
+    became = _BECAME.get(event.action, (event.action,))
+    if line["action"] not in became or any(getattr(event, name) != line[name] for name in same):
         raise id_reused()
     if not halves.has(line["person_id"]):
         raise Erased(_answer(event, line, ()))
@@ -47,6 +51,7 @@ def _answer(
         state=line["outcome"],
         reason=line["reason"],
         effective_at=line["recorded_at"],
+        paused_until=line["expires_at"] if line["outcome"] == "paused" else None,
         reaches=reaches,
     )
 

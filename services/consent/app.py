@@ -18,9 +18,11 @@ from services.consent.api import (
     ledger,
     merges,
     people,
+    reviews,
 )
 from services.consent.expiry import Expiry
 from services.consent.notary import Notary
+from services.consent.pause_ends import PauseEnds
 from services.consent.person_keys import Evidences
 from services.consent.registry import Registry
 from services.consent.settings import Settings
@@ -35,6 +37,8 @@ from shared.worker import Workers
 
 _EXPIRY_REST = 5.0
 """Seconds between two looks for consents that have run out; a check needs none of them."""
+_PAUSES_REST = 5.0
+"""The same for pauses, and for reviews that nobody decided."""
 _NOTARY_REST = 1.0
 """Seconds for which an event may be recorded and not in the signed log."""
 # A hundred thousand addresses of the greatest length, escaped, and the question around them.
@@ -59,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             async with Workers() as workers:
                 workers.start(Expiry(registry), rest=_EXPIRY_REST)
+                workers.start(PauseEnds(registry), rest=_PAUSES_REST)
                 workers.start(Notary(registry), rest=_NOTARY_REST)
                 yield
         finally:
@@ -82,6 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
         checks,
         audience,
         people,
+        reviews,
         erasures,
         merges,
         imports,

@@ -87,9 +87,8 @@ async def _count_known(
             rows = await queries.count(
                 connection, whose, after=after, until=edge or LAST, tags=meant.tags or None
             )
-        for status, blocked, expired, number in rows:
-            answer = policy.permitted(status, blocked=bool(blocked), expired=bool(expired))
-            reasons[answer.reason] += number
+        for *facts, number in rows:
+            reasons[_permitted(*facts).reason] += number
         if edge is None:
             return
         after = edge
@@ -104,8 +103,15 @@ async def _count_named(
         async with database.connection(whose.brand_id) as connection:
             rows = await queries.named(connection, whose, addresses=addresses)
         for row in rows:
-            answer = policy.permitted(row[4], blocked=bool(row[5]), expired=bool(row[6]))
-            reasons[answer.reason] += 1
+            reasons[_permitted(*row[4:8]).reason] += 1
+
+
+def _permitted(
+    status: str | None, blocked: bool | None, expired: bool | None, paused: bool | None
+) -> policy.Permitted:
+    return policy.permitted(
+        status, blocked=bool(blocked), expired=bool(expired), paused=bool(paused)
+    )
 
 
 class _Page:
@@ -118,8 +124,8 @@ class _Page:
 
     def take(self, row: Any) -> str | None:
         """Take a person in, or return the reason why not."""
-        address, person_id, language, timezone, status, blocked, expired, event_id, seq = row
-        answer = policy.permitted(status, blocked=bool(blocked), expired=bool(expired))
+        address, person_id, language, timezone, *facts, event_id, seq = row
+        answer = _permitted(*facts)
         if not answer.allowed:
             return answer.reason
         self.recipients.append(

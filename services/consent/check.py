@@ -29,12 +29,13 @@ _LONGEST = 256
 
 # Every answer there is, decided once by the policy.
 _ANSWERS = {
-    (status, blocked, expired): policy.permitted(
-        status, blocked=bool(blocked), expired=bool(expired)
+    (status, blocked, expired, paused): policy.permitted(
+        status, blocked=bool(blocked), expired=bool(expired), paused=bool(paused)
     )
     for status in (None, "granted", "revoked", "expired")
     for blocked in (None, False, True)
     for expired in (None, False, True)
+    for paused in (None, False, True)
 }
 
 
@@ -104,8 +105,8 @@ async def check(database: Database, question: Question) -> bytes:
         )
     return _written(
         [
-            _result(address, _ANSWERS[status, blocked, expired], event_id, seq or 0)
-            for address, (status, blocked, expired, event_id, seq) in zip(
+            _result(address, _ANSWERS[status, blocked, expired, paused], event_id, seq or 0)
+            for address, (status, blocked, expired, paused, event_id, seq) in zip(
                 addresses, rows, strict=True
             )
         ]

@@ -1,14 +1,16 @@
-"""The one reply to a STOP, START or HELP, and the question before a yes, in the person's language.
+"""The one reply to a STOP, START, HELP or a pause, and the questions that we ask, in the person's
+language.
 
 The words are in `wording.toml`.
 """
 
 import tomllib
 from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
-Occasion = Literal["stopped", "started", "help", "ask"]
+Occasion = Literal["stopped", "started", "paused", "doubt", "help", "ask"]
 
 _WORDING = tomllib.loads(Path(__file__).with_name("wording.toml").read_text("utf-8"))
 
@@ -20,14 +22,29 @@ LANGUAGES: tuple[str, ...] = tuple(_WORDING)
 DEFAULT_LANGUAGE = "en"
 
 
-def reply(occasion: Occasion, *, brand: str, languages: Iterable[str | None]) -> str:
+def reply(
+    occasion: Occasion,
+    *,
+    brand: str,
+    languages: Iterable[str | None],
+    until: date | None = None,
+) -> str:
     """Return the reply as plain text, in the first of `languages` that we speak, else in English.
 
     The order that callers give: the language the person chose, the keyword's own, the platform's
-    guess, the brand's.
+    guess, the brand's. `until` is the day on which a pause ends.
     """
-    wording: str = _WORDING[choose_language(languages)][occasion]
-    return wording.format(brand=brand)
+    language = choose_language(languages)
+    wording: str = _WORDING[language][occasion]
+    return wording.format(brand=brand, until=spell_day(until, language) if until else "")
+
+
+def spell_day(day: date, language: str) -> str:
+    """Return a day as people write it in one of our languages: `22 dicembre 2026`."""
+    spelling = _WORDING[language]["day"]
+    number = spelling.get("first", "1") if day.day == 1 else str(day.day)
+    text: str = spelling["format"]
+    return text.format(day=number, month=spelling["months"].split()[day.month - 1], year=day.year)
 
 
 def choose_language(languages: Iterable[str | None]) -> str:

@@ -14,7 +14,7 @@ from services.consent.moments import as_utc
 from services.consent.queries import ledger, people
 from services.consent.queries.ledger import Entry, Situation
 from services.consent.queries.people import Place
-from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Reached, Scope
+from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Heard, Reached, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,10 @@ class Case:
     place: Place
     person_id: UUID
     situation: Situation
+    heard: Heard | None = None
+    """What the person's words were understood as, where they were."""
+    action: str | None = None
+    """What the line calls it, where that is not what the event does."""
 
     @property
     def at(self) -> datetime | None:
@@ -50,15 +54,15 @@ async def grant(case: Case) -> ConsentRecorded:
     elif not policy.grants_again(case.at, denied_at=situation.denied_at):
         reason = "older_than_revocation"
     if reason is not None:
-        await _know(case, blocked_at=situation.blocked_at)
-        return await _append(case, _entry(case, "unchanged", reason=reason))
+        await know(case, blocked_at=situation.blocked_at)
+        return await append(case, line(case, "unchanged", reason=reason))
     # Whoever says yes in the chat can be reached there again.
     blocked_at = None if case.spoken else situation.blocked_at
-    await _know(case, blocked_at=blocked_at)
-    entry = _entry(case, "granted", expires_at=expires_at)
-    recorded = await _append(case, entry)
+    await know(case, blocked_at=blocked_at)
+    entry = line(case, "granted", expires_at=expires_at)
+    recorded = await append(case, entry)
     await ledger.grant(case.connection, entry, seq=recorded.seq, blocked=blocked_at is not None)
-    await _tell(case, recorded, "consent.granted")
+    await tell(case, recorded, "consent.granted")
     return recorded
 
 
@@ -66,9 +70,10 @@ async def revoke(case: Case) -> ConsentRecorded:
     """A no: holds wherever it reaches, from now on."""
     event = case.event
     scope = policy.held_scope(event.scope, country=case.place.country, source=event.evidence.source)
-    await _know(case, blocked_at=case.situation.blocked_at)
-    recorded = await _deny(case, scope, policy.revoked_purposes(scope, event.purpose))
-    await _tell(case, recorded, "consent.revoked")
+    await know(case, blocked_at=case.situation.blocked_at)
+    purposes = policy.revoked_purposes(scope, event.purpose)
+    recorded = await _deny(case, scope, purposes, reason=event.reason)
+    await tell(case, recorded, "consent.revoked")
     return recorded
 
 
@@ -76,11 +81,11 @@ async def block(case: Case) -> ConsentRecorded:
     """A no that was said to the platform: as a revocation of the account, and out of reach."""
     before = case.situation.blocked_at
     at = case.at or case.situation.now
-    await _know(case, blocked_at=at if before is None else max(at, before))
+    await know(case, blocked_at=at if before is None else max(at, before))
     purposes = policy.revoked_purposes(Scope.ACCOUNT, policy.MARKETING)
     recorded = await _deny(case, Scope.ACCOUNT, purposes, reason="blocked")
     if before is None:
-        await _tell(case, recorded, "consent.revoked")
+        await tell(case, recorded, "consent.revoked")
     return recorded
 
 
@@ -88,18 +93,18 @@ async def unblock(case: Case) -> ConsentRecorded:
     """In reach again, unless the block is the later word; never a yes."""
     blocked_at = case.situation.blocked_at
     if not policy.grants_again(case.at, denied_at=blocked_at):
-        return await _append(case, _entry(case, "unchanged", reason="older_than_block"))
-    await _know(case, blocked_at=None)
-    return await _append(case, _entry(case, "unchanged"))
+        return await append(case, line(case, "unchanged", reason="older_than_block"))
+    await know(case, blocked_at=None)
+    return await append(case, line(case, "unchanged"))
 
 
 async def see(case: Case) -> ConsentRecorded:
     """Known from now on; nothing agreed. Only the first sight of an address is a line."""
     situation = case.situation
-    await _know(case, blocked_at=situation.blocked_at, seen=True)
+    await know(case, blocked_at=situation.blocked_at, seen=True)
     if situation.known_since is not None:
         return seen_again(case.event, case.person_id, situation.known_since)
-    return await _append(case, _entry(case, "unchanged"))
+    return await append(case, line(case, "unchanged"))
 
 
 DEEDS: Mapping[str, Callable[[Case], Awaitable[ConsentRecorded]]] = {
@@ -122,15 +127,15 @@ async def _deny(
         Reached(account_id=account_id, address=address, purposes=purposes)
         for account_id, address in found
     )
-    entry = _entry(case, "revoked", reason=reason, scope=scope, purposes=purposes, reaches=reaches)
-    recorded = await _append(case, entry, reaches)
+    entry = line(case, "revoked", reason=reason, scope=scope, purposes=purposes, reaches=reaches)
+    recorded = await append(case, entry, reaches)
     await ledger.revoke(case.connection, entry, seq=recorded.seq, reach=reach)
     at = case.at or case.situation.now
     await ledger.deny(case.connection, entry, seq=recorded.seq, reach=reach, at=at)
     return recorded
 
 
-async def _know(case: Case, *, blocked_at: datetime | None, seen: bool = False) -> None:
+async def know(case: Case, *, blocked_at: datetime | None, seen: bool = False) -> None:
     """Remember the address; let its states know when its reachability changes."""
     situation = case.situation
     await people.know_address(
@@ -149,7 +154,8 @@ async def _know(case: Case, *, blocked_at: datetime | None, seen: bool = False) 
         )
 
 
-async def _tell(case: Case, recorded: ConsentRecorded, type: str) -> None:
+async def tell(case: Case, recorded: ConsentRecorded, type: str) -> None:
+    """Let the brand hear of it."""
     await ledger.tell(
         case.connection,
         seq=recorded.seq,
@@ -159,7 +165,7 @@ async def _tell(case: Case, recorded: ConsentRecorded, type: str) -> None:
     )
 
 
-def _entry(
+def line(
     case: Case,
     outcome: str,
     *,
@@ -169,6 +175,7 @@ def _entry(
     purposes: tuple[str, ...] | None = None,
     reaches: tuple[Reached, ...] = (),
 ) -> Entry:
+    """Return the line of the ledger that this case becomes."""
     event = case.event
     evidence = event.evidence
     if event.action == "seen":
@@ -185,7 +192,7 @@ def _entry(
         id=event.id,
         place=case.place,
         person_id=case.person_id,
-        action=event.action,
+        action=case.action or event.action,
         purpose=event.purpose,
         scope=event.scope,
         held_scope=scope or event.scope,
@@ -200,7 +207,8 @@ def _entry(
     )
 
 
-async def _append(case: Case, entry: Entry, reaches: tuple[Reached, ...] = ()) -> ConsentRecorded:
+async def append(case: Case, entry: Entry, reaches: tuple[Reached, ...] = ()) -> ConsentRecorded:
+    """Write a line down, and return what its caller is told."""
     return ConsentRecorded(
         id=entry.id,
         seq=await ledger.append(case.connection, entry),
@@ -208,5 +216,6 @@ async def _append(case: Case, entry: Entry, reaches: tuple[Reached, ...] = ()) -
         state=entry.outcome,
         reason=entry.reason,
         effective_at=entry.recorded_at,
+        paused_until=entry.expires_at if entry.outcome == "paused" else None,
         reaches=reaches,
     )

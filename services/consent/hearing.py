@@ -2,9 +2,11 @@
 
 The words become one of the events that the ledger knows, before anything is written: a STOP is a
 revocation of all but service on its channel, a START a grant on its account, and talk is a sight.
-Whoever asks for a pause asks not to be written to: until there is a way to come back by itself that
-is a revocation, which a START ends. What is doubtful is a sight; `heard` tells it on.
+Whoever asks for a pause gets one, on the channel. What is doubtful is a pause too, of which nobody
+knows the end before somebody has looked at the words.
 """
+
+from datetime import date
 
 from services.consent.confirmations import WORDING_VERSION, Occasion, reply
 from services.consent.keywords import UNDETERMINED, Keyword, meaning
@@ -22,8 +24,10 @@ def understand(event: ConsentEventIn) -> tuple[ConsentEventIn, Heard | None]:
     text = event.evidence.text
     keyword = meaning(text) if text else None
     match keyword:
-        case Keyword(meaning="stop" | "pause"):
+        case Keyword(meaning="stop"):
             changes = {"action": "revoke", "scope": Scope.CHANNEL}
+        case Keyword(meaning="pause" | "doubtful"):
+            changes = {"action": "pause", "scope": Scope.CHANNEL}
         case Keyword(meaning="start") if event.evidence.source == OWN_WORDS:
             changes = {"action": "grant", "scope": Scope.PURPOSE}
         case _:
@@ -42,16 +46,19 @@ def answered(
     *,
     brand: str,
     languages: tuple[str, ...],
+    until: date | None = None,
 ) -> ConsentRecorded:
     """Add what was heard, and the one reply where the caller wants to give one.
 
-    `languages`: the person's own first, then the brand's.
+    `languages`: the person's own first, then the brand's. `until`: the day on which a pause ends
+    where the person is.
     """
     occasion = _occasion(recorded, event, heard) if event.wants_reply else None
     if occasion is None:
         return recorded.model_copy(update={"heard": heard})
     spoken = heard.language if heard and heard.language != UNDETERMINED else None
-    words = reply(occasion, brand=brand, languages=(spoken, event.profile.language, *languages))
+    said_in = (spoken, event.profile.language, *languages)
+    words = reply(occasion, brand=brand, languages=said_in, until=until)
     changes = {"heard": heard, "reply": words, "reply_wording": WORDING_VERSION}
     return recorded.model_copy(update=changes)
 
@@ -68,6 +75,11 @@ def _occasion(
         if event.purpose == "service":
             return "ask"
         return "started" if recorded.state == "granted" else None
+    if recorded.state == "paused":
+        if recorded.paused_until is not None:
+            return "paused"
+        # Nobody is asked again and again: any other reason says that they were, not long ago.
+        return "doubt" if recorded.reason == "doubtful" else None
     return None
 
 

@@ -18,7 +18,7 @@ import structlog
 
 from services.consent.answers import id_reused
 from services.consent.evidence import Subject
-from services.consent.queries import ledger, merges, people
+from services.consent.queries import ledger, merges, pauses, people
 from services.consent.queries.ledger import Entry
 from services.consent.queries.merges import Held
 from services.consent.registry import Registry
@@ -113,6 +113,7 @@ async def _merge(
         )
     await merges.share_denials(connection, brand_id, to=kept.id, of=gone.id)
     moved = await merges.give(connection, brand_id, of=gone.id, to=kept.id)
+    await pauses.hand_over(connection, brand_id, of=gone.id, to=kept.id)
     added = _added(kept, gone)
     await merges.describe(connection, brand_id, _with(kept, added))
     await merges.set_merged(connection, brand_id, gone.id, into=kept.id)

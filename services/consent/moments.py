@@ -1,6 +1,7 @@
 """Moments as others tell them."""
 
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, date, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 def as_utc(moment: datetime | None) -> datetime | None:
@@ -14,3 +15,16 @@ def as_utc(moment: datetime | None) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:
         return None
+
+
+def endless(moment: datetime) -> bool:
+    """Is it what the driver makes of PostgreSQL's `infinity`, which compares with no other one?"""
+    return moment.year == MAXYEAR
+
+
+def day_in(zone: str, moment: datetime) -> date:
+    """Return the day of a moment by the clocks of a time zone; in UTC where there is no such."""
+    try:
+        return moment.astimezone(ZoneInfo(zone)).date()
+    except (ZoneInfoNotFoundError, ValueError):
+        return moment.astimezone(UTC).date()

@@ -1,6 +1,7 @@
 """People as one brand knows them: found, shown, changed; and all that was ever recorded of them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -9,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.consent.evidence import Halves
+from services.consent.moments import endless
 from services.consent.queries import history as queries
 from services.consent.registry import Registry
 from services.consent.tables import AccountRow, AddressRow, IdentityRow, PersonRow, StateRow
+from shared import clock
 from shared.contracts.consent import (
     ConsentState,
     History,
@@ -157,6 +160,7 @@ async def _consents(session: AsyncSession, row: PersonRow) -> tuple[ConsentState
         .where(col(StateRow.brand_id) == row.brand_id, col(StateRow.person_id) == row.id)
         .order_by(col(StateRow.account_id), col(StateRow.address), col(StateRow.purpose))
     )
+    now = clock.now()
     states: Sequence[StateRow] = (await session.scalars(statement)).all()
     return tuple(
         ConsentState(
@@ -166,11 +170,24 @@ async def _consents(session: AsyncSession, row: PersonRow) -> tuple[ConsentState
             status=state.status,
             since=state.since,
             expires_at=state.expires_at,
+            paused=_is_paused(state, now),
+            paused_until=_pause_end(state, now),
             consent_event_id=state.event_id,
             seq=state.seq,
         )
         for state in states
     )
+
+
+def _is_paused(state: StateRow, now: datetime) -> bool:
+    until = state.paused_until
+    return until is not None and (endless(until) or until > now)
+
+
+def _pause_end(state: StateRow, now: datetime) -> datetime | None:
+    """Return when a pause ends that holds now; none where nobody knows yet."""
+    until = state.paused_until
+    return until if until is not None and _is_paused(state, now) and not endless(until) else None
 
 
 def nobody() -> Problem:

@@ -19,6 +19,12 @@ REPLY = "reply"
 MARKETING_LIKE = (MARKETING, "measuring")
 """What a revocation of more than one purpose takes; `service` only when it is named."""
 
+PAUSE = timedelta(days=30)
+"""How long a pause is for which no length was told."""
+LONGEST_PAUSE = timedelta(days=366)
+ASKED_ONCE_IN = timedelta(days=30)
+"""Nobody is asked more often than once in so long what their words meant."""
+
 CLOCKS_APART = timedelta(minutes=5)
 """How far ahead of ours a platform's clock may be; a later time is not believed."""
 
@@ -47,17 +53,23 @@ _NO_CONSENT = Permitted(False, "no_consent")
 _REVOKED = Permitted(False, "revoked")
 _EXPIRED = Permitted(False, "expired")
 _BLOCKED = Permitted(False, "blocked")
+_PAUSED = Permitted(False, "paused")
 
 
-def permitted(status: str | None, *, blocked: bool, expired: bool) -> Permitted:
-    """Say whether a state permits; `None` stands for a person who never said anything."""
+def permitted(
+    status: str | None, *, blocked: bool, expired: bool, paused: bool = False
+) -> Permitted:
+    """Say whether a state permits; `None` stands for a person who never said anything.
+
+    A no is told as a no, also during a pause: the pause is told where nothing else is in the way.
+    """
     match status, blocked, expired:
         case None, _, _:
             return _NO_CONSENT
         case _, True, _:
             return _BLOCKED
         case "granted", _, False:
-            return _GRANTED
+            return _PAUSED if paused else _GRANTED
         case (("granted" | "expired"), _, _):
             return _EXPIRED
         case _:
@@ -92,6 +104,19 @@ def held_scope(scope: Scope, *, country: str, source: str) -> Scope:
     if scope is Scope.CHANNEL and spoken(source) and country in _WIDENED:
         return Scope.BRAND
     return scope
+
+
+def paused_scope(scope: Scope, *, country: str, source: str) -> Scope:
+    """Return how far a pause is held: as a revocation, and never for one purpose alone."""
+    held = held_scope(scope, country=country, source=source)
+    return Scope.ACCOUNT if held is Scope.PURPOSE else held
+
+
+def pause_end(now: datetime, *, days: int | None, until: datetime | None) -> datetime:
+    """Return when a pause ends that was asked for so many days, or until then, or just so."""
+    if until is not None:
+        return min(until, now + LONGEST_PAUSE)
+    return now + (PAUSE if days is None else timedelta(days=days))
 
 
 def reach(scope: Scope) -> Reach:

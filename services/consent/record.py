@@ -12,13 +12,14 @@ from prometheus_client import Counter
 
 from services.consent import hearing, policy
 from services.consent.answers import Erased, id_reused, repeated, seen_again
-from services.consent.deeds import DEEDS, Case
-from services.consent.moments import as_utc
+from services.consent.deeds import Case
+from services.consent.moments import as_utc, day_in
+from services.consent.pausing import DEEDS
 from services.consent.queries import ledger, people
 from services.consent.queries.people import Place
 from services.consent.registry import Registry
 from services.consent.texts import language_tag
-from shared.contracts.consent import ConsentEventIn, ConsentRecorded
+from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Heard
 from shared.problems import Problem
 
 log = structlog.get_logger()
@@ -34,13 +35,15 @@ async def record(registry: Registry, event: ConsentEventIn) -> ConsentRecorded:
     Raises `Problem`: 404 `unknown_account`, 409 `id_reused`, 422 for an end out of the calendar.
     """
     event, heard = hearing.understand(event)
-    if event.expires_at is not None and as_utc(event.expires_at) is None:
-        wrong = {"pointer": "/expires_at", "message": "This is no moment of our calendar."}
-        raise Problem(422, "invalid", "Some fields are wrong.", errors=[wrong])
+    _check_ends(event)
+    until = None
     try:
         async with registry.database.connection(event.brand_id) as connection:
             place = await _placed(connection, event)
-            recorded = await _record(connection, registry, event, place)
+            recorded = await _record(connection, registry, event, place, heard)
+            if recorded.paused_until is not None:
+                zone = await people.find_zone(connection, place, person_id=recorded.person_id)
+                until = day_in(zone, recorded.paused_until)
     except Erased as repeat:
         # Rolled back: a repeat must not bring the person back.
         recorded = repeat.recorded
@@ -60,7 +63,18 @@ async def record(registry: Registry, event: ConsentEventIn) -> ConsentRecorded:
             reason=recorded.reason,
             seq=recorded.seq,
         )
-    return hearing.answered(recorded, event, heard, brand=place.brand, languages=place.languages)
+    return hearing.answered(
+        recorded, event, heard, brand=place.brand, languages=place.languages, until=until
+    )
+
+
+def _check_ends(event: ConsentEventIn) -> None:
+    """Refuse what ends at a moment that PostgreSQL cannot store."""
+    for name in ("expires_at", "until"):
+        moment = getattr(event, name)
+        if moment is not None and as_utc(moment) is None:
+            wrong = {"pointer": f"/{name}", "message": "This is no moment of our calendar."}
+            raise Problem(422, "invalid", "Some fields are wrong.", errors=[wrong])
 
 
 async def _placed(connection: asyncpg.Connection, event: ConsentEventIn) -> Place:
@@ -73,7 +87,11 @@ async def _placed(connection: asyncpg.Connection, event: ConsentEventIn) -> Plac
 
 
 async def _record(
-    connection: asyncpg.Connection, registry: Registry, event: ConsentEventIn, place: Place
+    connection: asyncpg.Connection,
+    registry: Registry,
+    event: ConsentEventIn,
+    place: Place,
+    heard: Heard | None = None,
 ) -> ConsentRecorded:
     language = language_tag(event.profile.language)
     if event.action == "seen":
@@ -93,7 +111,7 @@ async def _record(
         connection, place, person_id=person_id, purposes=policy.purposes_asked(event.purpose)
     )
     keys = await registry.evidences.under(connection, event.brand_id, [person_id])
-    case = Case(connection, keys, event, place, person_id, situation)
+    case = Case(connection, keys, event, place, person_id, situation, heard)
     return await DEEDS[event.action](case)
 
 

@@ -116,4 +116,5 @@ class StateRow(Table, table=True):
     seq: int = Field(sa_type=BigInteger)
     since: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     expires_at: datetime | None = Field(default=None, sa_column=_moment())
+    paused_until: datetime | None = Field(default=None, sa_column=_moment())
     person_id: UUID

@@ -12,11 +12,15 @@ from shared.ids import derived_id
 
 log = structlog.get_logger()
 
+BLOCKED = "blocked"
+"""The code of channels for a person who blocked the account altogether."""
+
 
 async def opted_out(database: Database, consent: ConsentClient, item: Item) -> None:
     """Tell consent that a person said no to the platform, as the refusal of a message showed.
 
-    The event's id follows from the message's, so a repeat changes nothing.
+    Who blocked the account is out of reach; any other no is a revocation of marketing there. The
+    event's id follows from the message's, so a repeat changes nothing.
     """
     brand_id, message_id = item.brand_id, item.subject_id
     async with database.connection(brand_id) as connection:
@@ -28,15 +32,17 @@ async def opted_out(database: Database, consent: ConsentClient, item: Item) -> N
         )
     if row is None:
         return
+    blocked = row["reason"] == BLOCKED
     await consent.record(
         ConsentEventIn(
             id=derived_id(message_id, "opted_out"),
             brand_id=brand_id,
-            action="block",
+            action="block" if blocked else "revoke",
             account_id=row["account_id"],
             address=row["address"],
             scope=Scope.ACCOUNT,
             evidence=Evidence(source="platform.refusal", rule=row["reason"], at=clock.now()),
+            reason=None if blocked else "platform_opt_out",
         )
     )
 

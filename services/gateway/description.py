@@ -53,6 +53,7 @@ TAGS: Final = [
         "name": "policy",
         "description": "Your own rules: how you ask, when you are quiet, how often.",
     },
+    {"name": "reviews", "description": "Words that may have been a no, and what they were."},
     {"name": "ledger", "description": "The signed log of your consents, and proofs of it."},
     {"name": "callbacks", "description": "Where you want to be called when something happens."},
     {"name": "events", "description": "What happened, as callbacks carry it."},

@@ -252,6 +252,7 @@ CONSENT: Final = {
     "state": "granted",
     "reason": None,
     "effective_at": AT,
+    "paused_until": None,
     "receipt": {
         "consent_event_id": CONSENT_ID,
         "seq": 4711,
@@ -305,6 +306,8 @@ PERSON: Final = {
             "status": "granted",
             "since": AT,
             "expires_at": None,
+            "paused": False,
+            "paused_until": None,
             "consent_event_id": CONSENT_ID,
             "seq": 4711,
         }
@@ -330,6 +333,7 @@ HISTORY_ENTRY: Final = {
         "inbox_id": None,
         "rule": None,
         "text": None,
+        "note": None,
     },
 }
 

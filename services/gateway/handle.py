@@ -4,6 +4,9 @@
     started     with a payload → grant of marketing; bare → grant of service, and the question
     tapped      the button stops turning; ours mean STOP or START; told to the brand
     blocked     a revocation by way of the platform      unblocked   reachable, no new consent
+    opted out   a revocation of marketing on the account, said to the platform
+    opted in    a grant, by what the platform documents as an opt-in
+    left        a revocation of everything on the account
     receipt     to its message                           unknown     kept and counted
     moved       the new address is the person's, without consent; the old one is out of reach
 
@@ -41,6 +44,9 @@ from shared.contracts.inbound import (
     AddressMoved,
     NotUnderstood,
     PersonBlocked,
+    PersonLeft,
+    PersonOptedIn,
+    PersonOptedOut,
     PersonStarted,
     PersonTapped,
     PersonUnblocked,
@@ -60,13 +66,17 @@ _BUTTONS: dict[str, tuple[Action, Scope]] = {
     START_BUTTON: ("grant", Scope.PURPOSE),
 }
 _LONGEST_QUOTE = 4_096
+_LONGEST_WORDING = 10_000
 
 _EVENTS = Counter("permesso_inbound_events_total", "What platforms told us.", ["channel", "type"])
 _UNKNOWN = Counter(
     "permesso_inbound_not_understood_total", "What nothing follows from.", ["channel", "kind"]
 )
 
-FromPerson = PersonWrote | PersonStarted | PersonTapped | PersonBlocked | PersonUnblocked
+FromPlatform = PersonOptedOut | PersonOptedIn | PersonLeft
+FromPerson = (
+    PersonWrote | PersonStarted | PersonTapped | PersonBlocked | PersonUnblocked | FromPlatform
+)
 
 
 @dataclass(slots=True)
@@ -126,6 +136,12 @@ class Handler:
                     await self._revoke(_consent(letter, event, "block"), done)
                 case PersonUnblocked():
                     await self.revoker.record(_consent(letter, event, "unblock"))
+                case PersonOptedOut():
+                    await self._revoke(_opted_out(letter, event), done)
+                case PersonOptedIn():
+                    await self.revoker.record(_opted_in(letter, event))
+                case PersonLeft():
+                    await self._left(letter, event, done)
                 case NotUnderstood():
                     _UNKNOWN.labels(letter.channel, event.kind.partition(".")[0][:40]).inc()
                 case AddressMoved():
@@ -171,6 +187,10 @@ class Handler:
         )
         recorded = await self._carry(letter, event, said, done)
         await self._tell(letter, event, recorded, kind="start", payload=event.payload)
+
+    async def _left(self, letter: Letter, event: PersonLeft, done: Consequences) -> None:
+        """Whoever left is written to no more: not even for service, whatever it was agreed to."""
+        await self._revoke(_gone(letter, event), done)
 
     async def _carry(
         self, letter: Letter, event: FromPerson, said: ConsentEventIn, done: Consequences
@@ -296,6 +316,37 @@ def _move(letter: Letter, event: AddressMoved) -> MoveIn:
         at=event.at,
         inbox_id=letter.id,
     )
+
+
+def _opted_out(letter: Letter, event: PersonOptedOut) -> ConsentEventIn:
+    said = _consent(
+        letter, event, "revoke", scope=Scope.ACCOUNT, evidence=_told(letter, event, "opt_out")
+    )
+    return said.model_copy(update={"reason": "platform_opt_out"})
+
+
+def _opted_in(letter: Letter, event: PersonOptedIn) -> ConsentEventIn:
+    evidence = _told(letter, event, "opt_in")
+    wording = event.wording[:_LONGEST_WORDING] if event.wording else None
+    evidence = evidence.model_copy(update={"wording": wording})
+    return _consent(letter, event, "grant", evidence=evidence)
+
+
+def _gone(letter: Letter, event: PersonLeft) -> ConsentEventIn:
+    said = _consent(
+        letter,
+        event,
+        "revoke",
+        purpose="service",
+        scope=Scope.ACCOUNT,
+        evidence=_told(letter, event, "left"),
+    )
+    return said.model_copy(update={"reason": "platform_left"})
+
+
+def _told(letter: Letter, event: FromPlatform, what: str) -> Evidence:
+    """Return how a platform told it: `whatsapp.opt_out`, and what it calls that itself."""
+    return _evidence(letter, event, source=f"{letter.channel}.{what}", rule=event.signal[:200])
 
 
 def _heard(letter: Letter, event: PersonWrote) -> Evidence:

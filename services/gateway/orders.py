@@ -1,4 +1,4 @@
-"""A brand's revocation goes the same way as a person's STOP: stored first, then carried to its end.
+"""A brand's revocation or pause goes the way of a person's STOP: stored first, then carried out.
 
 So the caller may go away, and this process may die: whoever takes over the slice carries it out.
 """
@@ -48,6 +48,7 @@ class Result:
 
     state: RecordedState
     reason: str | None
+    paused_until: datetime | None
     receipt: ConsentReceipt
 
     @classmethod
@@ -71,8 +72,12 @@ class Result:
                 "recorded_at": recorded["effective_at"],
             }
         )
+        until = cast(str | None, recorded.get("paused_until"))
         return cls(
-            cast(RecordedState, recorded["state"]), cast(str | None, recorded["reason"]), receipt
+            cast(RecordedState, recorded["state"]),
+            cast(str | None, recorded["reason"]),
+            datetime.fromisoformat(until) if until is not None else None,
+            receipt,
         )
 
 

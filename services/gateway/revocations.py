@@ -65,7 +65,8 @@ class Revoker:
     async def carry(self, event: ConsentEventIn) -> Silenced:
         """Return when nothing more starts; raises `ServiceUnavailable` if consent is away.
 
-        What turns out to be no revocation is recorded, and that is all.
+        A pause is carried like a revocation. What turns out to be neither is recorded, and that is
+        all.
         """
         return await self._silence(event.brand_id, await self.record(event))
 
@@ -81,7 +82,7 @@ class Revoker:
             return await self.consent.move(order)
 
     async def _silence(self, brand_id: UUID, recorded: ConsentRecorded) -> Silenced:
-        if recorded.state != "revoked":
+        if recorded.state not in ("revoked", "paused"):
             return Silenced(recorded)
         # Read after the commit, so the time that has to pass is never counted too short.
         begun_at = clock.ticks()

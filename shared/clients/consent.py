@@ -28,6 +28,7 @@ from shared.contracts.ledger import LogCheckpoint, LogConsistency, LogEntries, L
 from shared.contracts.merges import MergeIn, MoveIn, SplitIn
 from shared.contracts.policy import BrandPolicy
 from shared.contracts.proofs import Dossier, Statement, StatementIn
+from shared.contracts.reviews import Review, Reviews, ReviewStatus
 from shared.security.service_tokens import Signer
 
 CHECK_WITHIN = 4.0
@@ -201,6 +202,24 @@ class ConsentClient:
         """Link a person's new address, without any consent; the old one is out of reach."""
         return await self._service.ask(ConsentRecorded, "POST", "/v1/moves", body=order)
 
+    # Reviews
+
+    async def list_reviews(
+        self,
+        brand_id: UUID,
+        *,
+        status: ReviewStatus | None = None,
+        after: int = 0,
+        limit: int = 200,
+    ) -> Reviews:
+        """Return a brand's reviews in the ledger's order, after the sequence `after`."""
+        params = {"status": status, "after": after, "limit": limit}
+        return await self._service.ask(Reviews, "GET", _reviews(brand_id), params=params)
+
+    async def get_review(self, brand_id: UUID, review_id: UUID) -> Review:
+        """Return a review, or raise `ServiceRefused` with status 404."""
+        return await self._service.ask(Review, "GET", f"{_reviews(brand_id)}/{review_id}")
+
     # Imports
 
     async def begin_import(self, wanted: ImportIn) -> Import:
@@ -286,6 +305,10 @@ def _import(brand_id: UUID, import_id: UUID) -> str:
 
 def _person(brand_id: UUID, person_id: UUID) -> str:
     return f"/v1/brands/{brand_id}/people/{person_id}"
+
+
+def _reviews(brand_id: UUID) -> str:
+    return f"/v1/brands/{brand_id}/reviews"
 
 
 def _ledger(brand_id: UUID) -> str:

@@ -54,6 +54,8 @@ class Evidence(Contract):
     """How surely words were understood; 1 for a keyword."""
     text: Annotated[str, StringConstraints(max_length=4_096)] | None = None
     """The person's own words."""
+    note: Annotated[str, StringConstraints(max_length=1_000)] | None = None
+    """What somebody of the brand wrote down about it."""
 
 
 class Profile(Contract):
@@ -68,15 +70,23 @@ class ConsentEventIn(Contract):
 
     id: UUID
     brand_id: UUID
-    action: Literal["grant", "revoke", "block", "unblock", "seen", "heard"]
+    action: Literal["grant", "revoke", "pause", "resume", "block", "unblock", "seen", "heard"]
     """`heard`: the person wrote `evidence.text`; the registry finds out what it means.
-    `seen`: the person was there; known from now on, nothing agreed."""
+    `seen`: the person was there; known from now on, nothing agreed.
+    `pause`: no marketing before `until`, whatever was granted; `resume`: go on."""
     account_id: UUID
     address: Address
     purpose: Purpose = "marketing"
     scope: Scope = Scope.PURPOSE
     evidence: Evidence
     expires_at: datetime | None = None
+    until: datetime | None = None
+    """When a pause ends; None for thirty days."""
+    review_id: UUID | None = None
+    """The review that this decides; nothing happens where it was decided before."""
+    reason: Literal["platform_opt_out", "platform_left"] | None = None
+    """Of a revocation that the person said to the platform: no more of this, or not here any more.
+    `evidence.rule` is what the platform calls it."""
     profile: Profile = Profile()
     wants_reply: bool = False
     """The person said it in a chat, where one answer is owed."""
@@ -86,7 +96,7 @@ class Heard(Contract):
     """What a person's words were understood as."""
 
     meaning: Literal["stop", "start", "help", "pause", "doubtful"]
-    """`doubtful`: it may have been a stop; nothing was recorded but a sight."""
+    """`doubtful`: it may have been a stop; paused until somebody has looked at it."""
     language: str
     """The language of the words, `und` where they do not tell."""
     rule: str
@@ -119,10 +129,13 @@ class ConsentRecorded(Contract):
     person_id: UUID
     state: RecordedState
     reason: str | None = None
-    """Why a grant changed nothing, such as `older_than_revocation`."""
+    """Why a grant changed nothing, such as `older_than_revocation`; `doubtful` for a pause; what a
+    platform told, such as `platform_opt_out`."""
     effective_at: datetime
+    paused_until: datetime | None = None
+    """When a pause ends by itself; None where it waits for somebody."""
     reaches: tuple[Reached, ...]
-    """Where a revocation holds: what the dispatcher must halt."""
+    """Where a revocation or a pause holds: what the dispatcher must halt."""
     heard: Heard | None = None
     reply: str | None = None
     """The one answer that the person is owed, in their language; None for none."""
@@ -145,7 +158,7 @@ class Permission(Contract):
     address: Address
     allowed: bool
     reason: str
-    """`granted`, `reply`; or `no_consent`, `revoked`, `expired`, `blocked`."""
+    """`granted`, `reply`; or `no_consent`, `revoked`, `expired`, `blocked`, `paused`."""
     consent_event_id: UUID | None = None
     seq: int = 0
 
@@ -233,6 +246,10 @@ class ConsentState(Contract):
     status: Literal["granted", "revoked", "expired"]
     since: datetime
     expires_at: datetime | None = None
+    paused: bool = False
+    """Nothing is sent for it now, whatever its status."""
+    paused_until: datetime | None = None
+    """When the pause ends by itself; None where it waits for a review."""
     consent_event_id: UUID
     seq: int
 

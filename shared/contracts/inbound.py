@@ -66,6 +66,36 @@ class PersonUnblocked(_FromPerson):
     type: Literal["unblocked"] = "unblocked"
 
 
+class PersonOptedOut(_FromPerson):
+    """The person told the platform that this account shall send no marketing any more."""
+
+    type: Literal["opted_out"] = "opted_out"
+    signal: str
+    """What the platform calls it: `user_preferences.stop`, `131050`, `notification_messages.stop`.
+    A limit of the platform's own, such as WhatsApp's 131049, is none: it is a refusal like any."""
+
+
+class PersonOptedIn(_FromPerson):
+    """The person gave the platform a yes for this account, by what it documents as an opt-in.
+
+    Taking back a stop is no opt-in: where nothing else was agreed to, that is `unblocked`.
+    """
+
+    type: Literal["opted_in"] = "opted_in"
+    signal: str
+    """What the platform calls it, such as `user_preferences.signup`."""
+    wording: str | None = None
+    """What the platform showed, where it tells."""
+
+
+class PersonLeft(_FromPerson):
+    """The person left the account, and the platform wants what is known of them to go too."""
+
+    type: Literal["left"] = "left"
+    signal: str
+    """What the platform calls it, such as WeChat's `unsubscribe`."""
+
+
 class AddressMoved(_Told):
     """The platform gave the conversation another address."""
 
@@ -96,6 +126,9 @@ InboundEvent = Annotated[
     | PersonTapped
     | PersonBlocked
     | PersonUnblocked
+    | PersonOptedOut
+    | PersonOptedIn
+    | PersonLeft
     | AddressMoved
     | ReceiptCame
     | NotUnderstood,

@@ -96,7 +96,12 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=5,
 )
-TYPES = st.sampled_from(["wrote", "started", "tapped", "blocked", "unblocked", "moved", "receipt"])
+TYPES = st.sampled_from(
+    [
+        *("wrote", "started", "tapped", "blocked", "unblocked", "moved", "receipt"),
+        *("opted_out", "opted_in", "left"),
+    ]
+)
 FIELDS = [
     "address",
     "text",

@@ -160,6 +160,24 @@ async def test_a_topic_is_covered_by_marketing_in_an_audience_too(crowd: House) 
     assert sum(excluded(found).values()) == 9
 
 
+@pytest.mark.parametrize("purpose", ["marketing", "marketing.news"])
+async def test_who_paused_is_excluded_as_paused(crowd: House, purpose: str) -> None:
+    await crowd.say("pause", "p04")
+    whose = {"brand_id": crowd.brand_id, "account_id": crowd.accounts["bot"], "purpose": purpose}
+    (page,) = await pages(crowd, AudienceFilter(everyone=True), limit=5_000, purpose=purpose)
+    named = AudienceFilter(addresses=("p00", "p04"))
+    (told,) = await pages(crowd, named, limit=5_000, purpose=purpose)
+    counts = [
+        await crowd.client.count(**whose, filter=meant)
+        for meant in (AudienceFilter(everyone=True), named)
+    ]
+
+    assert addresses([page]) == ["p00", "p08"]
+    assert page.excluded["paused"] == 1
+    assert [(each.address, each.reason) for each in told.withheld] == [("p04", "paused")]
+    assert [(count.eligible, count.excluded["paused"]) for count in counts] == [(2, 1), (1, 1)]
+
+
 async def test_who_ran_out_is_excluded_as_expired(crowd: House, registry: Registry) -> None:
     async with registry.database.connection(crowd.brand_id) as connection:
         await connection.execute("UPDATE consent.state SET expires_at = now()")

@@ -1,15 +1,17 @@
 """What we answer is in the person's language, and the words it offers do work."""
 
 import re
+from datetime import date
 from typing import get_args
 
 import pytest
 
 from services.consent import confirmations
-from services.consent.confirmations import LANGUAGES, Occasion, choose_language, reply
+from services.consent.confirmations import LANGUAGES, Occasion, choose_language, reply, spell_day
 from services.consent.keywords import meaning
 
 OCCASIONS = get_args(Occasion)
+DAY = date(2027, 3, 1)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -17,7 +19,7 @@ OCCASIONS = get_args(Occasion)
 def test_every_reply_names_the_brand_and_offers_only_words_that_are_heard(
     language: str, occasion: Occasion
 ) -> None:
-    text = reply(occasion, brand="ò{b}%s", languages=[language])
+    text = reply(occasion, brand="ò{b}%s", languages=[language], until=DAY)
 
     offered = {word: meaning(word) for word in re.findall(r"\b[A-Z]{3,}\b", text)}
     assert text.count("ò{b}%s") == 1
@@ -52,6 +54,29 @@ def test_all_languages_speak_and_no_two_alike() -> None:
 )
 def test_the_first_language_that_we_speak_is_spoken(tags: list[str | None], chosen: str) -> None:
     assert choose_language(tags) == chosen
+
+
+@pytest.mark.parametrize(
+    ("language", "first", "other"),
+    [
+        ("it", "1º marzo 2027", "22 dicembre 2026"),
+        ("en", "1 March 2027", "22 December 2026"),
+        ("es", "1 de marzo de 2027", "22 de diciembre de 2026"),
+        ("fr", "1er mars 2027", "22 décembre 2026"),
+        ("de", "1. März 2027", "22. Dezember 2026"),
+        ("pt", "1 de março de 2027", "22 de dezembro de 2026"),
+    ],
+)
+def test_a_day_is_spelled_as_people_write_it(language: str, first: str, other: str) -> None:
+    assert spell_day(DAY, language) == first
+    assert spell_day(date(2026, 12, 22), language) == other
+    assert first in reply("paused", brand="B", languages=[language], until=DAY)
+
+
+def test_every_language_knows_twelve_months() -> None:
+    for language in LANGUAGES:
+        months = {spell_day(date(2026, month, 2), language) for month in range(1, 13)}
+        assert len(months) == 12
 
 
 def test_the_version_of_the_words_is_known() -> None:

@@ -23,13 +23,15 @@ def said(text, *, source="chat", action="heard", purpose="marketing", language=N
     )
 
 
-def recorded(state):
+def recorded(state, *, until=None, reason=None):
     return ConsentRecorded(
         id=new_id(),
         seq=1,
         person_id=new_id(),
         state=state,
         effective_at=datetime.now(UTC),
+        paused_until=until,
+        reason=reason,
         reaches=(),
     )
 
@@ -47,7 +49,8 @@ def recorded(state):
         ("START", "chat.forwarded", "seen", Scope.PURPOSE),
         ("potete smettere di mandarmi pubblicità?", "chat", "revoke", Scope.CHANNEL),
         ("forse è meglio se mi cancello", "chat", "seen", Scope.PURPOSE),
-        ("pausa 2 settimane", "chat", "revoke", Scope.CHANNEL),
+        ("maybe I should unsubscribe", "chat", "pause", Scope.CHANNEL),
+        ("pausa 2 settimane", "chat", "pause", Scope.CHANNEL),
     ],
 )
 def test_words_become_what_they_mean(text, source, action, scope):
@@ -75,16 +78,16 @@ def test_free_text_leaves_its_score_and_its_words_as_evidence():
     assert understood.evidence.score == heard.score
 
 
-def test_what_is_doubtful_is_told_and_recorded_as_a_sight():
+def test_what_is_doubtful_is_told_and_pauses():
     understood, doubtful = understand(said("maybe I should unsubscribe"))
 
-    assert (understood.action, doubtful.meaning) == ("seen", "doubtful")
+    assert (understood.action, doubtful.meaning) == ("pause", "doubtful")
 
 
-def test_who_asks_for_a_pause_is_not_written_to():
+def test_who_asks_for_a_pause_gets_one():
     understood, pause = understand(said("don't write to me for 2 weeks"))
 
-    assert (understood.action, understood.scope) == ("revoke", "channel")
+    assert (understood.action, understood.scope) == ("pause", "channel")
     assert (pause.meaning, pause.days) == ("pause", 14)
 
 
@@ -102,14 +105,22 @@ def test_what_was_not_heard_is_left_as_it_is():
         (said("START"), "unchanged", None),
         (said("ciao"), "unchanged", None),
         (said("maybe I should unsubscribe"), "unchanged", None),
-        (said("pause 10 days"), "revoked", "START"),
+        (said("pause 10 days"), "paused", "3 January 2027"),
         (said(None, action="grant", purpose="service", language="it"), "granted", "START"),
         (said("aiuto"), "unchanged", "STOP"),
     ],
 )
 def test_one_answer_is_owed_where_something_follows(event, state, part_of_reply):
     understood, heard = understand(event)
-    answer = answered(recorded(state), understood, heard, brand="Aurora", languages=("it",))
+    until = datetime(2027, 1, 3, tzinfo=UTC) if state == "paused" else None
+    answer = answered(
+        recorded(state, until=until),
+        understood,
+        heard,
+        brand="Aurora",
+        languages=("it",),
+        until=until and until.date(),
+    )
 
     assert (answer.reply is None) == (part_of_reply is None)
     assert part_of_reply is None or part_of_reply in answer.reply
@@ -120,3 +131,14 @@ def test_nobody_is_answered_who_did_not_speak_in_a_chat():
     understood, heard = understand(event)
 
     assert answered(recorded("revoked"), understood, heard, brand="A", languages=()).reply is None
+
+
+@pytest.mark.parametrize(("reason", "asked"), [("doubtful", True), ("doubtful_again", False)])
+def test_who_was_asked_not_long_ago_is_not_asked_again(reason, asked):
+    understood, heard = understand(said("maybe I should unsubscribe"))
+    answer = answered(
+        recorded("paused", reason=reason), understood, heard, brand="Aurora", languages=("it",)
+    )
+
+    assert (answer.reply is not None) == asked
+    assert not asked or "STOP" in answer.reply

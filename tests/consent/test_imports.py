@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.clients.base import ServiceRefused
-from shared.contracts.consent import Evidence
+from shared.contracts.consent import Evidence, Scope
 from shared.contracts.imports import ImportIn, ImportRow, ImportRows
 from shared.ids import new_id
 from tests.consent.consent_house import House
@@ -55,6 +55,21 @@ async def test_a_row_with_evidence_may_be_written_to(importing: Importing) -> No
     assert (told.rows, told.granted, told.status) == (2, 2, "running")
     assert await importing.house.answer("1") == "granted"
     assert await importing.house.answer("3") == "no_consent"
+
+
+@pytest.mark.parametrize(
+    ("purpose", "answer"), [("marketing.news", "paused"), ("service", "granted")]
+)
+async def test_a_row_for_somebody_in_a_pause_is_a_yes_that_waits(
+    house: House, purpose: str, answer: str
+) -> None:
+    await house.say("pause", "1", scope=Scope.CHANNEL)
+    importing = await Importing(house, purpose=purpose).begin()
+    told = await importing.add(row("1"), row("2"))
+
+    assert told.granted == 2
+    assert await house.answer("1", purpose=purpose) == answer
+    assert await house.answer("2", purpose=purpose) == "granted"
 
 
 async def test_the_ledger_tells_where_a_yes_came_from(importing: Importing) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from services.consent.notary import Notary
 from services.consent.registry import Registry
-from shared.contracts.consent import Evidence, Scope
+from shared.contracts.consent import Evidence
 from shared.contracts.erasures import EraseIn
 from shared.contracts.imports import ImportIn, ImportRow, ImportRows
 from shared.contracts.merges import MergeIn
@@ -18,12 +18,13 @@ TENANT = (
     *("person_key", "suppression"),
     *("log_leaf", "log_node", "log_checkpoint"),
     *("import", "import_aside"),
-    "merge",
+    *("merge", "pause", "review"),
 )
 IDS_ONLY = {
     "feed": {"cursor", "brand_id", "event_id", "type"},
     "feed_arrival": {"seq", "brand_id", "event_id", "type"},
     "expiry": {"event_id", "brand_id", "expires_at"},
+    "pause_due": {"event_id", "brand_id", "kind", "due_at"},
     "log_arrival": {"brand_id", "seq", "event_id"},
     "log_head": {"brand_id", "size", "checkpoint_id", "told_size", "due_at"},
 }
@@ -33,7 +34,9 @@ IDS_ONLY = {
 async def full(house: House, registry: Registry) -> House:
     """A brand with a row in every table."""
     one = await house.say("grant")
-    await house.say("revoke", scope=Scope.CHANNEL)
+    doubts = Evidence(source="chat", text="maybe I should unsubscribe")
+    await house.say("heard", evidence=doubts)
+    await house.say("revoke")
     other = await house.say("grant", "43")
     await house.client.merge(
         MergeIn(

@@ -127,3 +127,25 @@ def test_a_topic_is_decided_by_itself_and_by_marketing() -> None:
     assert policy.purposes_asked("marketing.sales") == ("marketing.sales", "marketing")
     assert policy.purposes_asked("marketing") == ("marketing",)
     assert policy.purposes_asked("service") == ("service",)
+
+
+@pytest.mark.parametrize(
+    ("status", "blocked", "expired", "reason"),
+    [
+        ("granted", False, False, "paused"),
+        ("granted", False, True, "expired"),
+        ("granted", True, False, "blocked"),
+        ("revoked", False, False, "revoked"),
+        (None, False, False, "no_consent"),
+    ],
+)
+def test_a_pause_is_told_where_nothing_else_is_in_the_way(status, blocked, expired, reason):
+    answer = policy.permitted(status, blocked=blocked, expired=expired, paused=True)
+
+    assert (answer.allowed, answer.reason) == (False, reason)
+
+
+def test_a_pause_is_never_of_one_purpose_alone():
+    scope = policy.paused_scope(Scope.PURPOSE, country="IT", source="api")
+
+    assert scope is Scope.ACCOUNT

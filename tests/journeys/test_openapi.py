@@ -15,7 +15,7 @@ import pytest
 import schemathesis
 from PIL import Image
 
-from services.gateway import examples, import_examples, merge_examples
+from services.gateway import examples, import_examples, merge_examples, review_examples
 from services.gateway.app import create_app
 from tests.gateway.gateways import settings_for
 from tests.house import OPERATOR_KEY, House, a_house
@@ -29,7 +29,8 @@ FIRST_DAY = (
     "upload_media get_media get_media_content "
     "create_story list_stories get_story list_renderings change_story "
     "create_consent check_consents import_consents get_import list_import_rows "
-    "find_people get_person change_person list_history merge_person split_person "
+    "find_people get_person change_person list_history list_reviews decide_review "
+    "merge_person split_person "
     "list_ledger_entries get_ledger_checkpoint get_ledger_proof get_ledger_consistency "
     "create_callback list_callbacks get_callback rotate_callback_secret "
     "create_message get_message get_message_proof "
@@ -137,6 +138,8 @@ class _Reader:
             self.real.setdefault(example["id"], told["id"])
         if name == "list_events":
             self.real[examples.EVENT_ID] = told["id"]
+        if name == "list_reviews":
+            self.real[review_examples.REVIEW_ID] = told["id"]
         if name == "find_people":
             self.real[examples.PERSON_ID] = told["id"]
         if name == "create_brand":
@@ -175,6 +178,7 @@ _IDS = {
     "event_id": examples.EVENT_ID,
     "import_id": import_examples.IMPORT_ID,
     "consent_event_id": examples.CONSENT_ID,
+    "review_id": review_examples.REVIEW_ID,
 }
 
 
@@ -212,3 +216,5 @@ async def test_every_example_works_as_it_is_written(urls, schema):
                 reader.real[merge_examples.OTHER_ID] = await _another_person(house, reader)
             if name == "connect_account":
                 house.telegram.make_people("1234567890", address="123456789")
+            if name == "list_history":
+                house.telegram.say("1234567890", "123456789", "Maybe I should unsubscribe.")

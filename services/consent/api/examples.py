@@ -55,6 +55,17 @@ EVENTS: dict[str, Any] = {
             "evidence": _SAID_NO,
         },
     },
+    "pause": {
+        "summary": "Not before a day",
+        "value": {
+            "id": "0192f0d2-1c2d-7e3f-9a4b-5c6d7e8f9a0b",
+            **_KEY,
+            "action": "pause",
+            "scope": "channel",
+            "until": "2026-12-22T18:30:00Z",
+            "evidence": {"source": "preference_centre", "at": _EVENING},
+        },
+    },
 }
 RECORDED = {
     "id": _REVOCATION,

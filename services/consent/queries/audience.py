@@ -17,7 +17,7 @@ LAST = "\U0010ffff" * 257
 # What is told about each address: `w` has it, `p` is its person, `s` its state for the purpose.
 _FACTS = """
 w.address, w.person_id::text, p.language, p.timezone, s.status, s.blocked, s.expires_at <= now(),
-s.event_id::text, s.seq
+s.paused_until > now(), s.event_id::text, s.seq
 """
 _PERSON = "JOIN consent.person p ON p.brand_id = $1 AND p.id = w.person_id"
 # The window's bounds once more: else a merge would read the states of all addresses before it.
@@ -64,8 +64,8 @@ SELECT {_FACTS} FROM w LEFT {_PERSON} {{state}} ORDER BY w.address COLLATE "C"
     _NAMED_STATE,
 )
 _COUNT = _with_state(f"""
-SELECT s.status, s.blocked, s.expires_at <= now(), count(*)
-FROM consent.address w {_PERSON} {{state}} WHERE {_IN_WINDOW} {_WITH_TAGS} GROUP BY 1, 2, 3
+SELECT s.status, s.blocked, s.expires_at <= now(), s.paused_until > now(), count(*)
+FROM consent.address w {_PERSON} {{state}} WHERE {_IN_WINDOW} {_WITH_TAGS} GROUP BY 1, 2, 3, 4
 """)  # noqa: S608 -- built from constants
 
 
@@ -109,7 +109,7 @@ async def page(
 ) -> list[asyncpg.Record]:
     """Return the facts about those who are meant, after one address and up to another.
 
-    (address, person id, language, time zone, status, blocked, expired, event id, sequence)
+    (address, person id, language, time zone, status, blocked, expired, paused, event id, sequence)
     """
     statement = _PAGE[whose.topic]
     return list(await connection.fetch(statement, *whose.key, after, until, tags, limit))
@@ -130,5 +130,5 @@ async def count(
     until: str,
     tags: Sequence[str] | None,
 ) -> list[asyncpg.Record]:
-    """Count those who are meant, by (status, blocked, expired)."""
+    """Count those who are meant, by (status, blocked, expired, paused)."""
     return list(await connection.fetch(_COUNT[whose.topic], *whose.key, after, until, tags))

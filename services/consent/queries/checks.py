@@ -7,14 +7,14 @@ import asyncpg
 
 # On the primary, always: a replica's yes may be older than the no.
 CHECK = """
-SELECT s.status, s.blocked, s.expires_at <= now(), s.event_id::text, s.seq
+SELECT s.status, s.blocked, s.expires_at <= now(), s.paused_until > now(), s.event_id::text, s.seq
 FROM unnest($3::text[]) WITH ORDINALITY AS asked(address, n)
 LEFT JOIN consent.state s ON s.brand_id = $1 AND s.account_id = $2 AND s.purpose = $4
     AND s.address = asked.address
 ORDER BY asked.n
 """
 _CHECK_TOPIC = """
-SELECT s.status, s.blocked, s.expires_at <= now(), s.event_id::text, s.seq
+SELECT s.status, s.blocked, s.expires_at <= now(), s.paused_until > now(), s.event_id::text, s.seq
 FROM unnest($3::text[]) WITH ORDINALITY AS asked(address, n)
 LEFT JOIN LATERAL (
     SELECT * FROM consent.state t WHERE t.brand_id = $1 AND t.account_id = $2
@@ -32,7 +32,7 @@ async def states(
     purposes: Sequence[str],
     addresses: Sequence[str],
 ) -> list[asyncpg.Record]:
-    """Return (status, blocked, expired, event id, sequence) for each address, in their order.
+    """Return (status, blocked, expired, paused, event id, sequence) for each, in their order.
 
     The first of `purposes` that has a state decides; all is none where there is no state.
     """

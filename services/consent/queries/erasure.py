@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-KNOW_A_PERSON = ("state", "denial", "address", "identity", "person_key")
+KNOW_A_PERSON = ("state", "denial", "pause", "review", "address", "identity", "person_key")
 """The tables that hold a `person_id`, but for the ledger's lines and `person` itself."""
 
 # Whoever was merged into the person is the person. In one order, as everywhere.
@@ -39,7 +39,14 @@ DELETE FROM consent.expiry WHERE event_id IN (
     SELECT id FROM consent.event
     WHERE brand_id = $1 AND person_id = ANY ($2::uuid[]) AND expires_at IS NOT NULL)
 """
+_FORGET_PAUSES = """
+DELETE FROM consent.pause_due WHERE event_id IN (
+    SELECT event_id FROM consent.pause WHERE brand_id = $1 AND person_id = ANY ($2::uuid[])
+    UNION SELECT id FROM consent.review WHERE brand_id = $1 AND person_id = ANY ($2::uuid[]))
+"""
 _FORGET = (
+    _FORGET_ENDS,
+    _FORGET_PAUSES,
     *(
         f"DELETE FROM consent.{table} WHERE brand_id = $1 AND person_id = ANY ($2::uuid[])"  # noqa: S608 -- constants
         for table in KNOW_A_PERSON
@@ -91,6 +98,5 @@ async def forget(
     connection: asyncpg.Connection, *, brand_id: UUID, people: Collection[UUID]
 ) -> None:
     """Delete every row that knows these people, their keys among them."""
-    await connection.execute(_FORGET_ENDS, brand_id, list(people))
     for statement in _FORGET:
         await connection.execute(statement, brand_id, list(people))

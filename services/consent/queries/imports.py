@@ -88,8 +88,13 @@ WITH line AS (
         AS x(id, person_id, sealed, commitment, n) ORDER BY x.n
     RETURNING id, seq, person_id, recorded_at)
 INSERT INTO consent.state (brand_id, account_id, purpose, address, status, event_id, seq, since,
-    person_id)
-SELECT $1, $2, $4, x.address, 'granted', line.id, line.seq, line.recorded_at, line.person_id
+    person_id, paused_until)
+SELECT $1, $2, $4, x.address, 'granted', line.id, line.seq, line.recorded_at, line.person_id,
+    CASE WHEN $4 <> 'service' THEN (
+        SELECT max(p.until) FROM consent.pause p
+        WHERE p.brand_id = $1 AND p.person_id = line.person_id
+          AND (p.reach, p.target)
+              IN (('account', $2::uuid::text), ('channel', $3), ('brand', ''))) END
 FROM line JOIN unnest($5::uuid[], $6::text[]) AS x(id, address) ON x.id = line.id
 """
 

@@ -47,7 +47,7 @@ class Situation:
 
 _FIND = """
 SELECT id, seq, action, account_id, person_id, purpose, scope, sealed, recorded_at, outcome,
-    reason
+    reason, expires_at
 FROM consent.event WHERE brand_id = $1 AND id = $2
 """
 _LOOK = """
@@ -102,13 +102,18 @@ ON CONFLICT (brand_id, person_id, reach, target, purpose) DO UPDATE
 SET platform_at = greatest(d.platform_at, excluded.platform_at), seq = excluded.seq,
     event_id = excluded.event_id
 """
+# What is granted during a pause is paused too.
 _GRANT = """
 INSERT INTO consent.state (brand_id, account_id, purpose, address, status, blocked, event_id, seq,
-    since, expires_at, person_id)
-VALUES ($1, $2, $3, $4, 'granted', $5, $6, $7, $8, $9, $10)
+    since, expires_at, person_id, paused_until)
+VALUES ($1, $2, $3, $4, 'granted', $5, $6, $7, $8, $9, $10, CASE WHEN $3 <> 'service' THEN (
+    SELECT max(p.until) FROM consent.pause p WHERE p.brand_id = $1 AND p.person_id = $10
+      AND (p.reach, p.target)
+          IN (('account', $2::uuid::text), ('channel', $11), ('brand', ''))) END)
 ON CONFLICT (brand_id, account_id, purpose, address) DO UPDATE
 SET status = 'granted', blocked = excluded.blocked, event_id = excluded.event_id,
-    seq = excluded.seq, since = excluded.since, expires_at = excluded.expires_at
+    seq = excluded.seq, since = excluded.since, expires_at = excluded.expires_at,
+    paused_until = excluded.paused_until
 """
 _SET_BLOCKED = """
 UPDATE consent.state SET blocked = $5
@@ -225,6 +230,7 @@ async def grant(connection: asyncpg.Connection, entry: Entry, *, seq: int, block
         entry.recorded_at,
         entry.expires_at,
         entry.person_id,
+        place.channel,
     )
     if entry.expires_at is not None:
         await connection.execute(_END, entry.id, place.brand_id, entry.expires_at)

@@ -74,6 +74,10 @@ SET seen_at = coalesce(excluded.seen_at, k.seen_at), blocked_at = excluded.block
 _SPEAKS = """
 UPDATE consent.person SET language = $3 WHERE brand_id = $1 AND id = $2 AND language IS NULL
 """
+_ZONE = """
+SELECT coalesce(p.timezone, b.timezone, '') FROM consent.person p
+LEFT JOIN consent.brand b ON b.brand_id = p.brand_id WHERE p.brand_id = $1 AND p.id = $2
+"""
 _FIND_SEEN = """
 SELECT k.person_id, k.created_at,
     coalesce(k.seen_at < now() - interval '1 minute', true),
@@ -146,6 +150,12 @@ async def learn_language(
 ) -> None:
     """Take a platform's word for the person's language, unless one is known already."""
     await connection.execute(_SPEAKS, brand_id, person_id, language)
+
+
+async def find_zone(connection: asyncpg.Connection, place: Place, *, person_id: UUID) -> str:
+    """Return the person's time zone, else the brand's; empty where nobody told one."""
+    zone: str = await connection.fetchval(_ZONE, place.brand_id, person_id)
+    return zone
 
 
 async def find_seen(

@@ -21,6 +21,7 @@ from services.gateway.api import (
     messages,
     people,
     policy,
+    reviews,
     stories,
 )
 
@@ -39,6 +40,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     policy.router,
     erasures.router,
     merges.router,
+    reviews.router,
     ledger.router,
     callbacks.router,
     events.router,

@@ -1,4 +1,4 @@
-"""Consents: a yes is recorded, a no is carried to its end before it is answered."""
+"""Consents: a yes is recorded; a no or a pause is carried to its end before it is answered."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, Literal
@@ -30,18 +30,25 @@ CLOCKS_DIFFER: Final = timedelta(minutes=5)
 """How far in the future a person may have said yes, by the clock of the brand's system."""
 
 
+LONGEST_PAUSE: Final = timedelta(days=366)
+
+
 class ConsentIn(Contract):
-    """A yes or a no; `channel` is enough where the brand has one account of it."""
+    """A yes, a no, or a pause; `channel` is enough where the brand has one account of it."""
 
     channel: str | None = None
     account_id: UUID | None = None
     address: Address
     purpose: Purpose = "marketing"
-    action: Literal["grant", "revoke"]
+    action: Literal["grant", "revoke", "pause"]
+    """`pause`: no marketing before `until`, whatever was granted; every yes is kept."""
     scope: Scope = Scope.PURPOSE
+    """How far a revocation or a pause reaches. A pause of scope `purpose` holds on the account."""
     evidence: Evidence | None = None
     """How the person said it. A grant without evidence is refused."""
     expires_at: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    """When a pause ends by itself, at most 366 days from now; left out, thirty days from now."""
 
 
 class ConsentOut(Contract):
@@ -52,6 +59,7 @@ class ConsentOut(Contract):
     """`accepted`: stored, and on its way to be in force (`Prefer: respond-async`)."""
     reason: str | None = None
     effective_at: datetime | None = None
+    paused_until: datetime | None = None
     receipt: ConsentReceipt | None = None
 
 
@@ -91,10 +99,10 @@ async def create_consent(
         str | None, Header(description="`respond-async`: answer a revocation when it is stored.")
     ] = None,
 ) -> ConsentOut:
-    """Record a grant, or carry out a revocation: 201 says that it is in force.
+    """Record a grant, or carry out a revocation or a pause: 201 says that it is in force.
 
     A revocation is stored first, so it is carried out whatever happens to this call. With
-    `Prefer: respond-async` the answer is 202 as soon as it is stored.
+    `Prefer: respond-async` the answer is 202 as soon as it is stored. The same holds for a pause.
     """
     event = await _event(consent, house, by, event_id)
     if event.action == "grant":
@@ -138,17 +146,7 @@ async def check_consents(question: CheckIn, house: Parts, by: By) -> CheckOut:
 
 
 async def _event(consent: ConsentIn, house: Parts, by: By, event_id: UUID) -> ConsentEventIn:
-    if consent.action == "grant":
-        if consent.evidence is None:
-            raise wrong_field("/evidence", "A grant needs evidence of how the person said yes.")
-        if consent.scope is not Scope.PURPOSE:
-            raise wrong_field("/scope", "Only a revocation has a scope.")
-        if consent.expires_at is not None and consent.expires_at <= clock.now():
-            raise wrong_field("/expires_at", "This is in the past.")
-    elif consent.expires_at is not None:
-        raise wrong_field("/expires_at", "Only a grant expires.")
-    if consent.evidence is not None and _is_to_come(consent.evidence.at):
-        raise wrong_field("/evidence/at", "Nobody can have said it in the future.")
+    _check(consent)
     account = await choose.account(
         house.database, by.brand_id, account_id=consent.account_id, channel=consent.channel
     )
@@ -162,7 +160,38 @@ async def _event(consent: ConsentIn, house: Parts, by: By, event_id: UUID) -> Co
         scope=consent.scope,
         evidence=consent.evidence or Evidence(source="api"),
         expires_at=consent.expires_at,
+        until=consent.until,
     )
+
+
+def _check(consent: ConsentIn) -> None:
+    """Refuse what fits no action of its kind."""
+    if consent.action == "grant":
+        if consent.evidence is None:
+            raise wrong_field("/evidence", "A grant needs evidence of how the person said yes.")
+        if consent.scope is not Scope.PURPOSE:
+            raise wrong_field("/scope", "Only a revocation or a pause has a scope.")
+        if consent.expires_at is not None and consent.expires_at <= clock.now():
+            raise wrong_field("/expires_at", "This is in the past.")
+    elif consent.expires_at is not None:
+        raise wrong_field("/expires_at", "Only a grant expires.")
+    if consent.evidence is not None and _is_to_come(consent.evidence.at):
+        raise wrong_field("/evidence/at", "Nobody can have said it in the future.")
+    _check_pause(consent)
+
+
+def _check_pause(consent: ConsentIn) -> None:
+    until = consent.until
+    if consent.action != "pause":
+        if until is not None:
+            raise wrong_field("/until", "Only a pause has an end; a grant has `expires_at`.")
+        return
+    if consent.purpose != "marketing":
+        raise wrong_field("/purpose", "A pause is of all marketing; a purpose can be revoked.")
+    if until is not None and until <= clock.now():
+        raise wrong_field("/until", "This is in the past.")
+    if until is not None and until > clock.now() + LONGEST_PAUSE:
+        raise wrong_field("/until", "A pause is of 366 days at most; a longer one is a revocation.")
 
 
 def _is_to_come(moment: datetime | None) -> bool:
@@ -180,6 +209,7 @@ def _recorded(result: orders.Result) -> ConsentOut:
         state=result.state,
         reason=result.reason,
         effective_at=result.receipt.recorded_at,
+        paused_until=result.paused_until,
         receipt=result.receipt,
     )
 
