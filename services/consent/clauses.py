@@ -22,6 +22,8 @@ class Clause:
 
     def __init__(self, words: Words, hits: Sequence[Hit], language: str) -> None:
         self.words = words
+        self._hits = hits
+        self._language = language
         self.negation_may_follow = language in NOT_AFTER
         self._spans: dict[str, list[Span]] = defaultdict(list)
         self._covered: dict[int, Span] = {}
@@ -34,6 +36,20 @@ class Clause:
                 self._covered.update(dict.fromkeys(places, span))
                 self._spans[hit.role].append(span)
         self.listed = [(hit.start, hit.end) for hit in listed if self._is_all_but_courtesy(hit)]
+
+    @classmethod
+    def of(cls, clauses: Sequence["Clause"]) -> "Clause":
+        """Read clauses of one language as a single one."""
+        words: Words = ()
+        hits: list[Hit] = []
+        for clause in clauses:
+            past = len(words)
+            hits.extend(
+                Hit(hit.start + past, hit.end + past, hit.language, hit.role)
+                for hit in clause._hits
+            )
+            words += clause.words
+        return cls(words, hits, clauses[0]._language)
 
     def has(self, *roles: str) -> bool:
         """Does any of its words play one of these roles?"""
@@ -72,7 +88,17 @@ class Clause:
         return [span for span in self.spans(*roles) if not self._negated(span)]
 
     def _negated(self, span: Span) -> bool:
-        return any(0 <= span[0] - end <= SCOPE for _, end in self.spans("not"))
+        return any(
+            0 <= span[0] - end <= SCOPE and not self._used_up(end, span[0])
+            for _, end in self.spans("not")
+        )
+
+    def _used_up(self, start: int, end: int) -> bool:
+        """Is something nearer denied by a negation? "Don't write to me please unsubscribe"."""
+        return any(
+            start <= first and past <= end
+            for first, past in self.spans("writing", "tell", "notes", "courtesy")
+        )
 
     def _is_all_but_courtesy(self, listed: Hit) -> bool:
         polite = {place for span in self.spans("courtesy") for place in range(*span)}

@@ -2,20 +2,39 @@
 
 First as a whole message: "stop", "STOP!!!", "/stop@bot", "s.t.o.p", "basta, cancellami"; to start
 and to ask for help are heard in no other way, since a yes is never guessed. Then an end in free
-text, by the weight of its evidence: "could you please stop writing to me". The words are in
-`words/`, and `docs/words.md` tells how they are read.
+text, by the weight of its evidence: "could you please stop writing to me". A yes or a no is heard
+where the caller has asked a question, and only as a whole message. The words are in `words/`, and
+`docs/words.md` tells how they are read.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeGuard
 
-from services.consent.lexicon import LONGEST_PHRASE, PHRASES, UNDETERMINED, Phrase
+from services.consent.lexicon import (
+    ANSWERING,
+    LONGEST_PHRASE,
+    PHRASES,
+    SIGNS,
+    UNDETERMINED,
+    Phrase,
+)
 from services.consent.spelling import Words, joined, normalise, units
 from services.consent.weigh import CLEAR, DOUBTFUL, weigh
 
-__all__ = ["LONGEST", "UNDETERMINED", "Keyword", "Meaning", "meaning", "normalise"]
+__all__ = [
+    "LONGEST",
+    "UNDETERMINED",
+    "Answer",
+    "Keyword",
+    "Meaning",
+    "answer",
+    "meaning",
+    "normalise",
+]
 
 Meaning = Literal["stop", "start", "help", "pause", "doubtful"]
+Answer = Literal["yes", "no"]
 
 LONGEST = 4_096
 """Characters; whatever is longer is no message."""
@@ -45,9 +64,32 @@ def meaning(text: str) -> Keyword | None:
     return _listed(units(normalise(text))) or _weighed(text)
 
 
+def answer(text: str) -> Answer | None:
+    """Return what a message answers to a question that we asked; none where it answers nothing.
+
+    The whole message is listed words of one answer and courtesy, or a sign such as a thumb; "yes,
+    but", "yes?" and what is a yes here and a no there are no answer. Never raises.
+    """
+    if len(text) > LONGEST or not _QUESTION.isdisjoint(text):
+        return None
+    told = {SIGNS[sign] for sign in text if sign in SIGNS}
+    if words := units(normalise(text)):
+        phrases = _split(words, ANSWERING)
+        if phrases is None:
+            return None
+        told.update(phrase.meaning for phrase in phrases if phrase.meaning != "courtesy")
+    if told == {"yes"}:
+        return "yes"
+    return "no" if told == {"no"} else None
+
+
+_QUESTION = frozenset("?;？؟\u037e")
+"""Signs of a question; the Greek one is often typed as a semicolon."""
+
+
 def _listed(words: Words) -> Keyword | None:
     """Read the words as listed phrases and nothing besides, all of one meaning but for courtesy."""
-    phrases = _split(words)
+    phrases = _split(words, PHRASES)
     if not phrases:
         return None
     telling = [phrase for phrase in phrases if phrase.meaning != "courtesy"]
@@ -58,13 +100,13 @@ def _listed(words: Words) -> Keyword | None:
     return Keyword(found, _common_language(phrases), f"{how}:{joined(telling[0].words)}")
 
 
-def _split(words: Words) -> tuple[Phrase, ...] | None:
+def _split(words: Words, listed: Mapping[Words, Phrase]) -> tuple[Phrase, ...] | None:
     """Cut the words into listed phrases, longer ones first; none when some word is left over."""
     following: list[Phrase | None] = [None] * len(words)
     possible = [False] * len(words) + [True]
     for start in reversed(range(len(words))):
         for end in range(min(len(words), start + LONGEST_PHRASE), start, -1):
-            if possible[end] and (phrase := PHRASES.get(words[start:end])):
+            if possible[end] and (phrase := listed.get(words[start:end])):
                 following[start], possible[start] = phrase, True
                 break
     return tuple(_in_order(following)) if possible[0] else None

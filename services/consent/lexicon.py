@@ -1,7 +1,8 @@
 """The tables of `words/`: what people say, language by language, indexed to be found in a text.
 
 A table lists phrases that are a whole message (`stop`, `start`, `help`, `pause`, and `courtesy`
-around them), and under `[free]` the roles that words play in a sentence. `docs/words.md` tells
+around them), under `[answer]` what answers a question of ours (`yes`, `no`, and what looks like one
+and is `neither`), and under `[free]` the roles that words play in a sentence. `docs/words.md` tells
 what each role is for. A `*` at the end of a word of a role stands for any ending.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from services.consent.spelling import Words, joined, normalise, units
+from services.consent.typos import Typos
 
 UNDETERMINED = "und"
 """The language tag of a word that does not tell which language was spoken (BCP 47)."""
@@ -19,10 +21,13 @@ WHOLE = ("stop", "start", "help", "pause", "courtesy")
 ROLES = (
     *("cease", "writing", "notes", "tell", "bar", "not", "no", "want", "more", "me"),
     *("leave", "drop", "list", "clear", "doubt"),
-    *("idiom", "hedge", "ask", "tale", "keep", "other", "for", "until"),
+    *("idiom", "hedge", "ask", "tale", "keep", "other", "for", "until", "link"),
 )
+ANSWERS = ("yes", "no", "neither")
 LISTED_ROLES = ("stop", "pause", "courtesy")
 """Whole messages that play a role in a longer one too."""
+MISTYPED = frozenset({"cease", "writing", "notes", "tell", "bar", "leave", "drop", "list", "clear"})
+"""Roles that are heard in mistyped words too: those that speak for an end."""
 UNITS = {"day": 1, "week": 7, "month": 30, "year": 365}
 NUMBERS = ("1", "2", "3", "4", "5", "6", "7", "10", "15")
 
@@ -68,33 +73,60 @@ def index_phrases(tables: Mapping[str, Table]) -> dict[Words, Phrase]:
     """Index whole messages by their units; a phrase with two meanings is a `ValueError`."""
     found: dict[Words, Phrase] = {}
     for language, table in tables.items():
-        told = frozenset() if language == UNDETERMINED else frozenset({language})
         for name, phrases in table.items():
             if not isinstance(phrases, str):
                 continue
             if name not in WHOLE:
                 raise ValueError(f"words: {language}.{name} is no meaning")
-            for words in (units(normalise(told)) for told in spoken(phrases, _also(table))):
-                known = found.get(words, Phrase(words, name, frozenset()))
-                if known.meaning != name or not words:
-                    raise ValueError(f"words: {joined(words)!r} means {known.meaning} and {name}")
-                found[words] = Phrase(words, name, known.languages | told)
+            for told in spoken(phrases, _also(table)):
+                _add(found, units(normalise(told)), name, language)
     return found
 
 
-def index_roles(tables: Mapping[str, Table]) -> tuple[_Branch, frozenset[str]]:
-    """Index the roles that words play as a tree of words, and the stems that stand in it."""
+def index_answers(tables: Mapping[str, Table]) -> tuple[dict[Words, Phrase], dict[str, str]]:
+    """Index what answers a question, and the courtesy around it; then what single signs answer.
+
+    A sign is no word ("👍"). What answers in two ways is a `ValueError`.
+    """
+    found: dict[Words, Phrase] = {}
+    signs: dict[str, str] = {}
+    for language, table in tables.items():
+        answers = table.get("answer", {})
+        for name, phrases in () if isinstance(answers, str) else answers.items():
+            if name not in ANSWERS:
+                raise ValueError(f"words: {language}.answer.{name} is no answer")
+            for told in spoken(phrases, _also(table)):
+                if words := units(normalise(told)):
+                    _add(found, words, name, language)
+                elif signs.setdefault(told, name) != name:
+                    raise ValueError(f"words: {told!r} means {signs[told]} and {name}")
+    courtesy = (phrase for phrase in index_phrases(tables).values() if phrase.meaning == "courtesy")
+    return {**{phrase.words: phrase for phrase in courtesy}, **found}, signs
+
+
+def _add(found: dict[Words, Phrase], words: Words, name: str, language: str) -> None:
+    told = frozenset() if language == UNDETERMINED else frozenset({language})
+    known = found.get(words, Phrase(words, name, frozenset()))
+    if known.meaning != name or not words:
+        raise ValueError(f"words: {joined(words)!r} means {known.meaning} and {name}")
+    found[words] = Phrase(words, name, known.languages | told)
+
+
+def index_roles(tables: Mapping[str, Table]) -> tuple[_Branch, frozenset[str], Typos]:
+    """Index the roles that words play as a tree of words, the stems that stand in it, and typos."""
     root = _Branch()
     stems: set[str] = set()
+    words: dict[bool, set[str]] = {True: set(), False: set()}
     for language, name, phrases in _entries(tables):
         for phrase in spoken(phrases, _also(tables[language])):
             branch = root
             for key in _keys(phrase):
-                stems.update({key[:-1]} if key.endswith("*") else ())
+                known = stems if key.endswith("*") else words[name in MISTYPED]
+                known.add(key.removesuffix("*"))
                 branch = branch.following.setdefault(key, _Branch())
             if (language, name) not in branch.roles:
                 branch.roles.append((language, name))
-    return root, frozenset(stems)
+    return root, frozenset(stems), Typos(words[True], known=words[False])
 
 
 def find(words: Words) -> Iterator[Hit]:
@@ -128,7 +160,7 @@ def _entries(tables: Mapping[str, Table]) -> Iterator[tuple[str, str, str]]:
                 if section in LISTED_ROLES:
                     yield language, section, roles
                 continue
-            if section == "also":
+            if section in ("also", "answer"):
                 continue
             known: Iterable[str] = ROLES if section == "free" else (*UNITS, *NUMBERS)
             for name, phrases in roles.items():
@@ -152,6 +184,8 @@ def _keys_of(word: str) -> list[str]:
     if "\u0621" <= word[:1] <= "\u064a":
         bare = (word.removeprefix(attached) for attached in _ATTACHED)
         keys.extend(dict.fromkeys(each for each in bare if len(each) > 2 and each != word))
+    if len(keys) == 1:
+        keys.extend(_TYPOS.meant(word))
     return keys
 
 
@@ -167,6 +201,7 @@ def _read() -> dict[str, Table]:
 TABLES = _read()
 LANGUAGES = tuple(language for language in TABLES if language != UNDETERMINED)
 PHRASES = index_phrases(TABLES)
-LONGEST_PHRASE = max(map(len, PHRASES))
-_ROLES, _STEMS = index_roles(TABLES)
+ANSWERING, SIGNS = index_answers(TABLES)
+LONGEST_PHRASE = max(map(len, (*PHRASES, *ANSWERING)))
+_ROLES, _STEMS, _TYPOS = index_roles(TABLES)
 _LONGEST_STEM = max(map(len, _STEMS), default=0)

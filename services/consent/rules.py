@@ -58,7 +58,9 @@ def _forbidden(clause: Clause, words: str, *, me: bool = False) -> Evidence | No
 
 def _unwilling(clause: Clause) -> Evidence | None:
     """ "I don't want your messages any more": no wish to receive."""
-    if clause.has("tale", "keep", "cease", "leave"):
+    if clause.has("tale", "keep", "cease"):
+        return None
+    if clause.has("leave") and not clause.affirmed("leave"):
         return None
     for negation, wish in clause.pairs(("not",), ("want",), within=SCOPE):
         if negation > wish and not clause.negation_may_follow:
@@ -77,7 +79,7 @@ def _unwilling(clause: Clause) -> Evidence | None:
 
 def _enough(clause: Clause) -> Evidence | None:
     """ "No more messages", "basta pubblicità", "keine Werbung": none of it."""
-    if clause.has("tale", "keep"):
+    if clause.has("tale", "keep") or (clause.has("other") and not clause.has("more", "want")):
         return None
     for none, notes in clause.pairs(("no",), ("notes", "writing"), within=3):
         beside = notes[0] - none[1] <= 1 or clause.linked(none, notes)

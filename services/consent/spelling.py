@@ -11,6 +11,8 @@ from functools import partial
 Words = tuple[str, ...]
 
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc\u00b4`]")
+_DRAWN_OUT = re.compile(r"([^\W\d_])\1{2,}", re.IGNORECASE)
+"""A letter thrice or more, as in "stoooop": no word that we listen for has that."""
 _ADDRESSED_COMMAND = re.compile(r"^\s*/(\w+)@\w+")
 
 # Letters that Unicode does not take apart, and that people type without their stroke; Arabic
@@ -105,6 +107,7 @@ def _units_of(clause: str) -> Words:
 def _bare(text: str, signs: _Signs) -> str:
     text = _ADDRESSED_COMMAND.sub(r"/\1", text)
     text = _APOSTROPHES.sub("", text)
+    text = _DRAWN_OUT.sub(r"\1", text)
     if not text.isascii():
         # Folding case can undo the decomposition and the other way round; one after the other,
         # twice, is stable (the Unicode Standard, D146: compatibility caseless matching).

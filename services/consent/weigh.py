@@ -52,8 +52,7 @@ def weigh(text: str) -> Weighed | None:
     for language in _languages(hit for sentence in pieces for _, hits in sentence for hit in hits):
         weighed: Weighed | None = None
         for sentence in pieces:
-            clauses = [_clause(words, hits, language) for words, hits in sentence]
-            if found := _weigh_sentence(clauses, language):
+            if found := _weigh_sentence(_linked(sentence, language), language):
                 weighed = found if weighed is None else _together(weighed, found)
         if weighed is not None:
             return weighed
@@ -70,10 +69,18 @@ def _found(sentence: tuple[Words, ...]) -> list[tuple[Words, list[Hit]]]:
     return [(words, list(find(words))) for words in cut]
 
 
-def _clause(words: Words, hits: list[Hit], language: str) -> Clause:
-    return Clause(
-        words, [hit for hit in hits if hit.language in (language, UNDETERMINED)], language
-    )
+def _linked(sentence: list[tuple[Words, list[Hit]]], language: str) -> list[list[Clause]]:
+    """Return the clauses, each with those that go on with it: "aufhören", "mir zu schreiben"."""
+    linked: list[list[Clause]] = []
+    for words, hits in sentence:
+        clause = Clause(
+            words, [hit for hit in hits if hit.language in (language, UNDETERMINED)], language
+        )
+        if linked and any(start == 0 for start, _ in clause.spans("link")):
+            linked[-1].append(clause)
+        else:
+            linked.append([clause])
+    return linked
 
 
 def _languages(hits: Iterable[Hit]) -> list[str]:
@@ -95,9 +102,10 @@ def _languages(hits: Iterable[Hit]) -> list[str]:
     ]
 
 
-def _weigh_sentence(clauses: list[Clause], language: str) -> Weighed | None:
+def _weigh_sentence(linked: list[list[Clause]], language: str) -> Weighed | None:
+    clauses = [clause for those in linked for clause in those]
     asked = any(clause.has("ask") for clause in clauses)
-    best = [evidence for clause in clauses if (evidence := _heaviest(clause, asked=asked))]
+    best = [evidence for those in linked for evidence in _best(those, asked=asked)]
     days = next((days for clause in clauses if (days := asked_days(clause)) is not None), None)
     if not best:
         paused = any(clause.has("pause") for clause in clauses) and days is not None
@@ -111,6 +119,17 @@ def _weigh_sentence(clauses: list[Clause], language: str) -> Weighed | None:
     if doubts and score > CAP:
         score, rule = CAP, f"{rule} but {doubts[0]}"
     return Weighed(score, language, rule, days)
+
+
+def _best(linked: list[Clause], *, asked: bool) -> list[Evidence]:
+    """Return what the clauses say one by one, or what they say together where that is more."""
+    apart = [evidence for clause in linked if (evidence := _heaviest(clause, asked=asked))]
+    if len(linked) == 1 or sum(len(clause.words) for clause in linked) > CLAUSE:
+        return apart
+    together = _heaviest(Clause.of(linked), asked=asked)
+    if together and together.weight > _either(evidence.weight for evidence in apart):
+        return [together]
+    return apart
 
 
 def _heaviest(clause: Clause, *, asked: bool) -> Evidence | None:

@@ -1,15 +1,16 @@
 """The labelled corpus: what people write to brands, in all our languages.
 
-`corpus/held` was written before anything was tuned, and nothing was tuned on it phrase by phrase;
-`corpus/tuned` is what the tables were tuned with. Every sentence is our own.
+`corpus/own` is what the tables were tuned with. `corpus/answers` is what
+people reply to a question of ours. Every sentence was written for this corpus.
 """
 
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-HALVES = ("held", "tuned")
+PARTS = ("own",)
 LABELS = ("stop", "doubtful", "start", "help", "pause", "talk")
+ANSWERS = ("yes", "no", "neither")
 _FOLDER = Path(__file__).with_name("corpus")
 
 
@@ -17,7 +18,7 @@ _FOLDER = Path(__file__).with_name("corpus")
 class Said:
     """A phrase, and what the person meant by it."""
 
-    half: str
+    part: str
     language: str
     label: str
     text: str
@@ -28,18 +29,28 @@ def corpus() -> tuple[Said, ...]:
     """Return all phrases."""
     return tuple(
         said
-        for half in HALVES
-        for file in sorted((_FOLDER / half).glob("*.txt"))
-        for said in _phrases(half, file)
+        for part in PARTS
+        for file in sorted((_FOLDER / part).glob("*.txt"))
+        for said in _phrases(part, file)
     )
 
 
-def _phrases(half: str, file: Path) -> list[Said]:
+def _phrases(part: str, file: Path) -> list[Said]:
     label, found = "", []
     for line in file.read_text("utf-8").splitlines():
         if line.startswith("["):
             label = line.strip("[]")
-            assert label in LABELS, (file, line)
+            assert label in (*LABELS, *ANSWERS), (file, line)
         elif line:
-            found.append(Said(half, file.stem, label, line))
+            found.append(Said(part, file.stem, label, line))
     return found
+
+
+@cache
+def answers() -> tuple[Said, ...]:
+    """Return what people say when we have asked them, and what looks like an answer and is none."""
+    return tuple(
+        said
+        for file in sorted((_FOLDER / "answers").glob("*.txt"))
+        for said in _phrases("answers", file)
+    )
