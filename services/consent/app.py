@@ -15,6 +15,7 @@ from services.consent.api import (
     health,
     imports,
     ledger,
+    notices,
     people,
 )
 from services.consent.evidence import Evidences
@@ -72,7 +73,18 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.registry = registry
     install(app)
-    for resource in (brands, events, checks, audience, people, imports, ledger, feed, health):
+    for resource in (
+        brands,
+        events,
+        notices,
+        checks,
+        audience,
+        people,
+        imports,
+        ledger,
+        feed,
+        health,
+    ):
         app.include_router(resource.router)
     app.openapi = _with_security(app.openapi)  # type: ignore[method-assign]
     # The last one added is the first one asked: no body is read before its size is known.

@@ -32,7 +32,7 @@ _ANSWERS = {
     (status, blocked, expired): policy.permitted(
         status, blocked=bool(blocked), expired=bool(expired)
     )
-    for status in (None, "granted", "revoked", "expired")
+    for status in (None, "granted", "pending", "revoked", "expired")
     for blocked in (None, False, True)
     for expired in (None, False, True)
 }

@@ -1,4 +1,4 @@
-"""The one reply to a STOP, START or HELP, and the question before a yes, in the person's language.
+"""The one reply to STOP, START or HELP, and the question before a yes, in the person's language.
 
 The words are in `wording.toml`.
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-Occasion = Literal["stopped", "started", "help", "ask"]
+Occasion = Literal["stopped", "started", "help", "ask", "again", "declined"]
 
 _WORDING = tomllib.loads(Path(__file__).with_name("wording.toml").read_text("utf-8"))
 
@@ -26,8 +26,19 @@ def reply(occasion: Occasion, *, brand: str, languages: Iterable[str | None]) ->
     The order that callers give: the language the person chose, the keyword's own, the platform's
     guess, the brand's.
     """
-    wording: str = _WORDING[choose_language(languages)][occasion]
-    return wording.format(brand=brand)
+    return template(occasion, choose_language(languages)).format(brand=brand)
+
+
+def template(occasion: Occasion, language: str) -> str:
+    """Return the words with `{brand}` where the brand's name will be."""
+    words: str = _WORDING[language][occasion]
+    return words
+
+
+def buttons(language: str) -> tuple[str, str]:
+    """Return the words on the buttons below a question: for yes, and for no."""
+    wording = _WORDING[choose_language([language])]
+    return wording["yes"], wording["no"]
 
 
 def choose_language(languages: Iterable[str | None]) -> str:

@@ -12,9 +12,10 @@ from prometheus_client import Counter
 
 from services.consent import hearing, policy
 from services.consent.answers import id_reused, repeated, seen_again
-from services.consent.deeds import DEEDS, Case
+from services.consent.deeds import Case
 from services.consent.evidence import Evidences
 from services.consent.moments import as_utc
+from services.consent.optin import DEEDS, asked_by, told
 from services.consent.queries import ledger, people
 from services.consent.queries.people import Place
 from services.consent.registry import Registry
@@ -81,7 +82,9 @@ async def _record(
     person_id = await people.lock_person(connection, place)
     before = await ledger.find_event(connection, brand_id=event.brand_id, event_id=event.id)
     if before is not None:
-        return repeated(evidences, event, before)
+        recorded = repeated(evidences, event, before)
+        asked = await asked_by(connection, evidences, event) if event.wants_reply else None
+        return recorded if asked is None else told(recorded, *asked)
     if language is not None:
         await people.learn_language(
             connection, brand_id=event.brand_id, person_id=person_id, language=language

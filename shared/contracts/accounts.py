@@ -20,6 +20,7 @@ EventType = Literal[
     "message.refused",
     "message.unknown",
     "consent.granted",
+    "consent.pending",
     "consent.revoked",
     "consent.expired",
     "campaign.launched",

@@ -7,6 +7,7 @@ from services.consent.notary import Notary
 from services.consent.registry import Registry
 from shared.contracts.consent import Scope
 from shared.contracts.imports import ImportIn, ImportRow, ImportRows
+from shared.contracts.notices import NoticeIn
 from shared.database import Database
 from shared.ids import new_id
 from tests.consent.consent_house import House
@@ -15,6 +16,7 @@ TENANT = (
     *("brand", "account", "person", "identity", "address", "event", "state", "denial"),
     *("log_leaf", "log_node", "log_checkpoint"),
     *("import", "import_aside"),
+    *("notice", "question"),
 )
 IDS_ONLY = {
     "feed": {"cursor", "brand_id", "event_id", "type"},
@@ -30,6 +32,9 @@ async def full(house: House, registry: Registry) -> House:
     """A brand with a row in every table."""
     await house.say("grant")
     await house.say("revoke", scope=Scope.CHANNEL)
+    notice = NoticeIn(wordings={"it": "{brand}: STOP"})
+    await house.client.put_notice(house.brand_id, new_id(), notice)
+    await house.say("grant", source="telegram.start", purpose="service", wants_reply=True)
     await Notary(registry).advance(house.brand_id)
     account_id = house.accounts["bot"]
     begun = ImportIn(id=new_id(), brand_id=house.brand_id, account_id=account_id)
