@@ -115,6 +115,25 @@ def export(
 
 
 @ledger.command()
+def rewrap() -> None:
+    """Put the keys of persons under the newest of CONSENT_SEALING_KEYS, and say how many. CONSENT_*
+
+    Once it says 0, and the backups of before are gone, the older keys can be destroyed.
+    """
+    from services.consent.rewrapping import run
+    from services.consent.settings import Settings as ConsentSettings
+    from shared.database import DatabaseUnavailable
+    from shared.security.sealing import SealBroken
+
+    settings = _settings(ConsentSettings)
+    try:
+        typer.echo(f"{asyncio.run(run(settings))} keys of persons were wrapped anew.")
+    except (OSError, DatabaseUnavailable, SealBroken) as error:
+        typer.echo(f"Not all keys were wrapped anew: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+@ledger.command()
 def verify(
     file: Annotated[Path, typer.Argument(help="What `permesso ledger export` wrote.")],
     key: Annotated[

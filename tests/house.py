@@ -252,7 +252,11 @@ async def a_house(urls: Urls, **dispatcher: Any) -> AsyncIterator[House]:
         sandbox = Sandbox()
         listener = await stack.enter_async_context(sandbox.serving())
         allowed = (f"127.0.0.1:{listener.port}",)
-        consent = ConsentSettings(**common("consent", urls.consent), ledger_key=_seed()[0])
+        consent = ConsentSettings(
+            **common("consent", urls.consent),
+            ledger_key=_seed()[0],
+            suppression_key=_seed()[0],
+        )
         dispatching = DispatcherSettings(
             **common("dispatcher", urls.dispatcher), allowed_addresses=allowed, **dispatcher
         )

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import asyncpg
 
-from services.consent.evidence import Evidences
-from shared.contracts.consent import ConsentEventIn, ConsentRecorded
+from services.consent.evidence import Halves
+from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Reached
 from shared.problems import Problem
 
 # What is said to a question is recorded as what it turned out to be.
@@ -18,16 +18,40 @@ _BECAME: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def repeated(evidences: Evidences, event: ConsentEventIn, line: asyncpg.Record) -> ConsentRecorded:
-    """Return what was answered when this id was recorded first."""
-    same = ["account_id", "address", "scope"]
+class Erased(Exception):
+    """The event was recorded before, of a person who was erased since."""
+
+    def __init__(self, recorded: ConsentRecorded) -> None:
+        """Hold the answer of then, without what is lost: the addresses where it held."""
+        super().__init__("the person was erased")
+        self.recorded = recorded
+
+
+def repeated(halves: Halves, event: ConsentEventIn, line: asyncpg.Record) -> ConsentRecorded:
+    """Return what was answered when this id was recorded first; raises `Erased`."""
+    same = ["account_id", "scope"]
     if "confirm" not in (event.action, line["action"]) and event.action != "decline":
         # An answer is recorded for what its question asked.
         same.append("purpose")
     known = line["action"] in _BECAME.get(event.action, (event.action,))
     if not known or any(getattr(event, name) != line[name] for name in same):
         raise id_reused()
-    sealed = evidences.open(line["sealed"], brand_id=event.brand_id, event_id=event.id)
+    if not halves.has(line["person_id"]):
+        raise Erased(_answer(event, line, ()))
+    sealed = halves.open(
+        line["sealed"],
+        person_id=line["person_id"],
+        brand_id=event.brand_id,
+        event_id=event.id,
+    )
+    if sealed.subject.address != event.address:
+        raise id_reused()
+    return _answer(event, line, sealed.reaches)
+
+
+def _answer(
+    event: ConsentEventIn, line: asyncpg.Record, reaches: tuple[Reached, ...]
+) -> ConsentRecorded:
     return ConsentRecorded(
         id=event.id,
         seq=line["seq"],
@@ -35,7 +59,7 @@ def repeated(evidences: Evidences, event: ConsentEventIn, line: asyncpg.Record) 
         state=line["outcome"],
         reason=line["reason"],
         effective_at=line["recorded_at"],
-        reaches=sealed.reaches,
+        reaches=reaches,
     )
 
 

@@ -10,6 +10,7 @@ from services.consent.api import (
     audience,
     brands,
     checks,
+    erasures,
     events,
     feed,
     health,
@@ -24,6 +25,7 @@ from services.consent.notary import Notary
 from services.consent.registry import Registry
 from services.consent.settings import Settings
 from services.consent.signers import Signers
+from services.consent.suppression import Suppressor
 from shared.database import Database
 from shared.problems import PROBLEMS, install
 from shared.security.sealing import Sealer
@@ -49,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         ),
         Evidences(Sealer.from_base64(settings.sealing_keys_plain())),
         Signers(settings.ledger_origin, settings.ledger_key.get_secret_value()),
+        Suppressor(settings.suppression_key.get_secret_value()),
     )
 
     @asynccontextmanager
@@ -80,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
         checks,
         audience,
         people,
+        erasures,
         imports,
         ledger,
         feed,

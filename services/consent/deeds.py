@@ -10,7 +10,7 @@ import asyncpg
 
 from services.consent import policy
 from services.consent.answers import seen_again
-from services.consent.evidence import Evidences, Subject
+from services.consent.evidence import Halves, Subject
 from services.consent.moments import as_utc
 from services.consent.queries import ledger, people, questions
 from services.consent.queries.ledger import Entry, Situation
@@ -23,7 +23,7 @@ class Case:
     """One event, whom it is about, and how things stand for them."""
 
     connection: asyncpg.Connection
-    evidences: Evidences
+    evidences: Halves
     event: ConsentEventIn
     place: Place
     person_id: UUID

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from services.consent.evidence import Subject
+from services.consent.evidence import Halves, Subject
 from services.consent.queries import expiry as queries
 from services.consent.queries.expiry import Ending
 from services.consent.registry import Registry
@@ -53,15 +53,17 @@ class Expiry:
         taken = await queries.take(connection, event_ids=event_ids)
         await queries.lock_people(connection, brand_id=brand_id, event_ids=taken)
         endings = await queries.find_endings(connection, brand_id=brand_id, event_ids=taken)
+        people = {ending.person_id for ending in endings}
+        halves = await self._registry.evidences.under(connection, brand_id, people)
         for ending in endings:
-            await self._end_one(connection, brand_id, ending)
+            await self._end_one(connection, halves, brand_id, ending)
         return len(endings)
 
     async def _end_one(
-        self, connection: asyncpg.Connection, brand_id: UUID, ending: Ending
+        self, connection: asyncpg.Connection, halves: Halves, brand_id: UUID, ending: Ending
     ) -> None:
         event_id = derived_id(ending.event_id, "expired")
-        half = self._registry.evidences.seal(
+        half = halves.seal(
             _SOURCE,
             (),
             subject=Subject(ending.person_id, ending.channel, ending.address),

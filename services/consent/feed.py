@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
+from services.consent.evidence import Halves
 from services.consent.queries import feed as queries
 from services.consent.registry import Registry
 from shared.clock import ticks
@@ -46,15 +47,22 @@ async def _read(registry: Registry, *, after: int, limit: int) -> Feed:
     for row in rows:
         by_brand[row["brand_id"]].append(row["event_id"])
     found: dict[UUID, asyncpg.Record] = {}
+    halves: dict[UUID, Halves] = {}
     for brand_id, ids in by_brand.items():
         async with registry.database.connection(brand_id) as connection:
             events = await queries.details(connection, brand_id=brand_id, event_ids=ids)
             heads = []
             if len(events) < len(ids):
                 heads = await queries.checkpoints(connection, brand_id=brand_id, ids=ids)
+            people = {each["person_id"] for each in events}
+            halves[brand_id] = await registry.evidences.of(connection, brand_id, people)
         found.update((each["id"], each) for each in (*events, *heads))
     return Feed(
-        items=tuple(_told(row, found[row["event_id"]]) for row in rows if _is_there(row, found)),
+        items=tuple(
+            _told(row, found[row["event_id"]], halves[row["brand_id"]])
+            for row in rows
+            if _is_there(row, found)
+        ),
         cursor=rows[-1]["cursor"] if rows else after,
     )
 
@@ -67,8 +75,35 @@ def _is_there(row: asyncpg.Record, found: Mapping[UUID, asyncpg.Record]) -> bool
     return False
 
 
-def _told(row: asyncpg.Record, event: asyncpg.Record) -> FeedItem:
-    return (_head if row["type"] == "ledger.checkpoint" else _item)(row, event)
+def _told(row: asyncpg.Record, event: asyncpg.Record, halves: Halves) -> FeedItem:
+    match row["type"]:
+        case "ledger.checkpoint":
+            return _head(row, event)
+        case "person.erased":
+            return _erased(row, event)
+        case _:
+            return _item(row, event, _address(halves, row["brand_id"], event))
+
+
+def _address(halves: Halves, brand_id: UUID, event: asyncpg.Record) -> str | None:
+    """Return the address that an event is about; of an erased person nobody knows it any more."""
+    person_id = event["person_id"]
+    if not halves.has(person_id):
+        return None
+    return halves.subject(
+        event["sealed"], person_id=person_id, brand_id=brand_id, event_id=event["id"]
+    ).address
+
+
+def _erased(row: asyncpg.Record, event: asyncpg.Record) -> FeedItem:
+    return FeedItem(
+        cursor=row["cursor"],
+        brand_id=row["brand_id"],
+        event_id=row["event_id"],
+        type=row["type"],
+        at=event["recorded_at"],
+        data={"person_id": str(event["person_id"]), "consent_event_id": str(event["id"])},
+    )
 
 
 def _head(row: asyncpg.Record, checkpoint: asyncpg.Record) -> FeedItem:
@@ -86,7 +121,7 @@ def _head(row: asyncpg.Record, checkpoint: asyncpg.Record) -> FeedItem:
     )
 
 
-def _item(row: asyncpg.Record, event: asyncpg.Record) -> FeedItem:
+def _item(row: asyncpg.Record, event: asyncpg.Record, address: str | None) -> FeedItem:
     expires_at = event["expires_at"]
     return FeedItem(
         cursor=row["cursor"],
@@ -98,7 +133,7 @@ def _item(row: asyncpg.Record, event: asyncpg.Record) -> FeedItem:
             "person_id": str(event["person_id"]),
             "account_id": str(event["account_id"]),
             "channel": event["channel"],
-            "address": event["address"],
+            "address": address,
             "purposes": event["purposes"],
             "scope": event["held_scope"],
             "reason": event["reason"],

@@ -16,7 +16,7 @@ from uuid import UUID
 import asyncpg
 
 from services.consent import policy
-from services.consent.evidence import Subject
+from services.consent.evidence import Halves, Subject
 from services.consent.queries import imports as queries
 from services.consent.queries import people
 from services.consent.queries.imports import Yes
@@ -123,6 +123,7 @@ class _Lot:
         """Row → `suppressed` or `quarantined`, and why."""
         self.yeses: list[Yes] = []
         self.known = 0
+        self._granted: list[int] = []
 
     async def run(self, rows: Mapping[int, ImportRow]) -> None:
         """Do all of it, under the locks of all these people."""
@@ -130,8 +131,11 @@ class _Lot:
         addresses = dict.fromkeys(row.address for row in proven.values() if row.address)
         if addresses:
             met = {address: new_id() for address in addresses}
-            persons = await queries.lock_people(self._connection, self._place, met=met)
+            persons = await queries.lock_people(
+                self._connection, self._place, met=met, suppressor=self._registry.suppressor
+            )
             await self._judge(proven, persons)
+            await self._seal(proven, persons)
             await self._describe(proven, persons)
         if self.yeses:
             await queries.grant(
@@ -171,7 +175,6 @@ class _Lot:
         given: set[str] = set()
         for number, row in rows.items():
             assert row.address is not None
-            assert row.evidence is not None
             now = standing[row.address]
             why = policy.suppressed(
                 now.status, blocked=now.blocked, expired=now.expired, denied=now.denied
@@ -182,20 +185,33 @@ class _Lot:
                 self.known += 1
             else:
                 given.add(row.address)
-                self.yeses.append(self._yes(number, row.address, row.evidence, persons))
+                self._granted.append(number)
+
+    async def _seal(self, rows: Mapping[int, ImportRow], persons: Mapping[str, UUID]) -> None:
+        """Make a line of each row that brings a consent, all keys in one statement."""
+        if not self._granted:
+            return
+        whose = [persons[rows[number].address or ""] for number in self._granted]
+        evidences = self._registry.evidences
+        halves = await evidences.under(self._connection, self._place.brand_id, whose)
+        for number in self._granted:
+            row = rows[number]
+            assert row.address is not None
+            assert row.evidence is not None
+            self.yeses.append(
+                self._yes(halves, number, row.address, row.evidence, persons[row.address])
+            )
 
     def _yes(
-        self, number: int, address: str, evidence: Evidence, persons: Mapping[str, UUID]
+        self, halves: Halves, number: int, address: str, evidence: Evidence, person_id: UUID
     ) -> Yes:
         event_id = derived_id(self._import_id, f"row/{number}")
         # Where it came from is in the ledger's own words; its date stays what the file claims.
         said = evidence.model_copy(update={"rule": f"import:{self._import_id}#{number}"})
         brand_id = self._place.brand_id
-        subject = Subject(persons[address], self._place.channel, address)
-        half = self._registry.evidences.seal(
-            said, (), subject=subject, brand_id=brand_id, event_id=event_id
-        )
-        return Yes(event_id, address, persons[address], half)
+        subject = Subject(person_id, self._place.channel, address)
+        half = halves.seal(said, (), subject=subject, brand_id=brand_id, event_id=event_id)
+        return Yes(event_id, address, person_id, half)
 
     async def _describe(self, rows: Mapping[int, ImportRow], persons: Mapping[str, UUID]) -> None:
         """Note tags and languages of those who may be written to."""

@@ -17,7 +17,7 @@ import asyncpg
 
 from services.consent import confirmations, deeds, notices, policy
 from services.consent.deeds import Case
-from services.consent.evidence import Evidences
+from services.consent.evidence import Halves
 from services.consent.hearing import OWN_WORDS
 from services.consent.queries import ledger, questions
 from services.consent.queries.questions import Asked
@@ -93,7 +93,7 @@ DEEDS: Mapping[str, Callable[[Case], Awaitable[ConsentRecorded]]] = {
 
 
 async def asked_by(
-    connection: asyncpg.Connection, evidences: Evidences, event: ConsentEventIn
+    connection: asyncpg.Connection, halves: Halves, event: ConsentEventIn
 ) -> tuple[str, str | None, Question] | None:
     """Return the words, their version and the question that were the reply, if there was one."""
     line = await ledger.find_event(
@@ -101,7 +101,7 @@ async def asked_by(
     )
     if line is None:
         return None
-    evidence = evidences.open(line["sealed"], brand_id=event.brand_id, event_id=line["id"]).evidence
+    evidence = _said(halves, line, event.brand_id)
     question = _question(line["id"], evidence.language or "")
     return evidence.wording or "", evidence.wording_version, question
 
@@ -131,9 +131,7 @@ async def _confirm(case: Case, asked: Asked) -> ConsentRecorded:
         case.connection, brand_id=event.brand_id, event_id=asked.event_id
     )
     assert line is not None
-    shown = case.evidences.open(
-        line["sealed"], brand_id=event.brand_id, event_id=asked.event_id
-    ).evidence
+    shown = _said(case.evidences, line, event.brand_id)
     assert shown.notice is not None
     platform_id = event.evidence.platform_id if event.question else None
     evidence = event.evidence.model_copy(
@@ -216,6 +214,13 @@ async def _purpose_of(case: Case, question: UUID) -> str | None:
         return None
     purpose: str = line["purpose"]
     return purpose
+
+
+def _said(halves: Halves, line: asyncpg.Record, brand_id: UUID) -> Evidence:
+    """Return what a line of a person whose key is at hand says."""
+    return halves.open(
+        line["sealed"], person_id=line["person_id"], brand_id=brand_id, event_id=line["id"]
+    ).evidence
 
 
 def _name(wording: notices.Wording) -> str:

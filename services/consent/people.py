@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services.consent.evidence import Halves
 from services.consent.queries import history as queries
 from services.consent.registry import Registry
 from services.consent.tables import AccountRow, AddressRow, IdentityRow, PersonRow, StateRow
@@ -40,7 +41,7 @@ async def find_person(
             channel = account.channel if account else ""
         identity = await session.get(IdentityRow, (brand_id, channel, address))
         if identity is None:
-            raise _nobody()
+            raise nobody()
         return await _person(session, await _row(session, brand_id, identity.person_id))
 
 
@@ -74,18 +75,23 @@ async def history(
         lines = await queries.lines(
             connection, brand_id=brand_id, person_id=person_id, after=after, limit=limit
         )
-    items = tuple(_entry(registry, brand_id, line) for line in lines)
+        halves = await registry.evidences.of(connection, brand_id, [person_id])
+    if lines and not halves.has(person_id):
+        raise nobody()
+    items = tuple(_entry(halves, brand_id, line) for line in lines)
     return History(items=items, next=items[-1].seq if len(items) == limit else None)
 
 
-def _entry(registry: Registry, brand_id: UUID, line: asyncpg.Record) -> HistoryEntry:
-    sealed = registry.evidences.open(line["sealed"], brand_id=brand_id, event_id=line["id"])
+def _entry(halves: Halves, brand_id: UUID, line: asyncpg.Record) -> HistoryEntry:
+    sealed = halves.open(
+        line["sealed"], person_id=line["person_id"], brand_id=brand_id, event_id=line["id"]
+    )
     return HistoryEntry(
         id=line["id"],
         seq=line["seq"],
         action=line["action"],
         account_id=line["account_id"],
-        address=line["address"],
+        address=sealed.subject.address,
         purpose=line["purpose"],
         scope=line["held_scope"],
         recorded_at=line["recorded_at"],
@@ -98,7 +104,7 @@ async def _row(
 ) -> PersonRow:
     row = await session.get(PersonRow, (brand_id, person_id), with_for_update=lock)
     if row is None:
-        raise _nobody()
+        raise nobody()
     return row
 
 
@@ -161,5 +167,6 @@ async def _consents(session: AsyncSession, row: PersonRow) -> tuple[ConsentState
     )
 
 
-def _nobody() -> Problem:
+def nobody() -> Problem:
+    """Return the refusal of an id that is nobody's, or nobody's any more."""
     return Problem(404, "unknown_person", "The registry knows no such person of this brand.")

@@ -11,9 +11,8 @@ import structlog
 from prometheus_client import Counter
 
 from services.consent import hearing, policy
-from services.consent.answers import id_reused, repeated, seen_again
+from services.consent.answers import Erased, id_reused, repeated, seen_again
 from services.consent.deeds import Case
-from services.consent.evidence import Evidences
 from services.consent.moments import as_utc
 from services.consent.optin import DEEDS, asked_by, told
 from services.consent.queries import ledger, people
@@ -42,7 +41,10 @@ async def record(registry: Registry, event: ConsentEventIn) -> ConsentRecorded:
     try:
         async with registry.database.connection(event.brand_id) as connection:
             place = await _placed(connection, event)
-            recorded = await _record(connection, registry.evidences, event, place)
+            recorded = await _record(connection, registry, event, place)
+    except Erased as repeat:
+        # Rolled back: a repeat must not bring the person back.
+        recorded = repeat.recorded
     except asyncpg.UniqueViolationError as error:
         # Another person's event got the same id at this very moment.
         raise id_reused() from error
@@ -72,18 +74,19 @@ async def _placed(connection: asyncpg.Connection, event: ConsentEventIn) -> Plac
 
 
 async def _record(
-    connection: asyncpg.Connection, evidences: Evidences, event: ConsentEventIn, place: Place
+    connection: asyncpg.Connection, registry: Registry, event: ConsentEventIn, place: Place
 ) -> ConsentRecorded:
     language = language_tag(event.profile.language)
     if event.action == "seen":
         recorded = await _seen_before(connection, place, event, language=language)
         if recorded is not None:
             return recorded
-    person_id = await people.lock_person(connection, place)
+    person_id = await people.lock_person(connection, place, suppressor=registry.suppressor)
     before = await ledger.find_event(connection, brand_id=event.brand_id, event_id=event.id)
     if before is not None:
-        recorded = repeated(evidences, event, before)
-        asked = await asked_by(connection, evidences, event) if event.wants_reply else None
+        keys = await registry.evidences.of(connection, event.brand_id, [before["person_id"]])
+        recorded = repeated(keys, event, before)
+        asked = await asked_by(connection, keys, event) if event.wants_reply else None
         return recorded if asked is None else told(recorded, *asked)
     if language is not None:
         await people.learn_language(
@@ -92,7 +95,8 @@ async def _record(
     situation = await ledger.look(
         connection, place, person_id=person_id, purposes=policy.purposes_asked(event.purpose)
     )
-    case = Case(connection, evidences, event, place, person_id, situation)
+    keys = await registry.evidences.under(connection, event.brand_id, [person_id])
+    case = Case(connection, keys, event, place, person_id, situation)
     return await DEEDS[event.action](case)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from services.consent.evidence import Evidences
 from services.consent.signers import Signers
+from services.consent.suppression import Suppressor
 from shared.database import Database
 
 
@@ -33,4 +34,5 @@ class Registry:
     database: Database
     evidences: Evidences
     signers: Signers
+    suppressor: Suppressor
     bell: Bell = field(default_factory=Bell)

@@ -22,7 +22,7 @@ async def opted_out(database: Database, consent: ConsentClient, item: Item) -> N
     async with database.connection(brand_id) as connection:
         row = await connection.fetchrow(
             "SELECT account_id, address, reason FROM dispatcher.message"
-            " WHERE brand_id = $1 AND id = $2",
+            " WHERE brand_id = $1 AND id = $2 AND address <> 'erased:' || id",
             brand_id,
             message_id,
         )

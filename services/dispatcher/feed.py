@@ -1,6 +1,6 @@
 """Follow consent's feed, and tell brands what became true there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import structlog
 from services.dispatcher import events
 from services.dispatcher.days import have_days
 from services.dispatcher.events import EventRow
+from services.dispatcher.queries import forgetting
 from shared.clients.base import ServiceUnavailable
 from shared.clients.consent import ConsentClient
 from shared.contracts.consent import Feed, FeedItem
@@ -64,8 +65,15 @@ class FeedFollower:
             for brand_id, items in by_brand.items():
                 await connection.execute("SELECT set_config('app.brand', $1, true)", str(brand_id))
                 await events.record(connection, brand_id, [_event(item) for item in items])
+                # Whatever was told of them before came with an earlier item, or in this lot.
+                for gone in _erased(items):
+                    await forgetting.events(connection, brand_id=brand_id, person_id=gone)
         log.info("feed.followed", items=len(feed.items), cursor=feed.cursor)
         return len(feed.items)
+
+
+def _erased(items: Sequence[FeedItem]) -> list[UUID]:
+    return [UUID(str(item.data["person_id"])) for item in items if item.type == "person.erased"]
 
 
 def _event(item: FeedItem) -> EventRow:

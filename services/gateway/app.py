@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from services.gateway import api, description
 from services.gateway.auth import Door
 from services.gateway.breaker import Breaker
+from services.gateway.eraser import Eraser
 from services.gateway.handle import Handler
 from services.gateway.house import House
 from services.gateway.housekeeping import Housekeeper
@@ -86,7 +87,8 @@ def _furnish(
     consent = consent or ConsentClient(settings.consent_url, signer)
     dispatcher = dispatcher or DispatcherClient(settings.dispatcher_url, signer)
     revoker = Revoker(consent, dispatcher, registry=Breaker("consent"))
-    handler = Handler(dispatcher, revoker, desk=Breaker("dispatcher"))
+    desk = Breaker("dispatcher")
+    handler = Handler(dispatcher, revoker, desk, Eraser(revoker, desk, handling))
     wake = asyncio.Event()
     intake = Intake(settings.inbox_database_url.get_secret_value(), wake=wake)
     door = Door(

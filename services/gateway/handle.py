@@ -21,6 +21,7 @@ from prometheus_client import Counter
 
 from channels.registry import CHANNELS
 from services.gateway.breaker import Breaker
+from services.gateway.eraser import Eraser
 from services.gateway.gather import Gather
 from services.gateway.letters import API, Letter
 from services.gateway.revocations import Revoker
@@ -36,6 +37,7 @@ from shared.contracts.consent import (
     Question,
     Scope,
 )
+from shared.contracts.erasures import Erased
 from shared.contracts.inbound import (
     AddressMoved,
     NotUnderstood,
@@ -80,6 +82,7 @@ class Consequences:
     notes: list[dict[str, object]] = field(default_factory=list)
     unsettled: list[Halt] = field(default_factory=list)
     recorded: ConsentRecorded | None = None
+    erased: Erased | None = None
     raw: str | None = None
     """The letter itself, where it says one thing alone: evidence of that."""
 
@@ -92,6 +95,7 @@ class Handler:
     revoker: Revoker
     desk: Breaker
     """Around each call to the dispatcher, but for halts: those are tried whatever was heard."""
+    eraser: Eraser
     told: Gather[EventIn, None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -106,6 +110,9 @@ class Handler:
     async def handle(self, letter: Letter) -> Consequences:
         """Return when all of it is done; raises a `ServiceError` when it has to be tried again."""
         done = Consequences()
+        if letter.erases:
+            done.erased = await self.eraser.carry(letter.brand_id, letter.erasure())
+            return done
         if letter.channel == API:
             await self._revoke(letter.order(), done)
             return done

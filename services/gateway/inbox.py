@@ -286,6 +286,8 @@ def _pause(tries: int, longest: float) -> float:
 
 def _notes(done: Consequences) -> list[dict[str, object]] | dict[str, object]:
     """Return what is kept with a row: for a revocation, what the caller has to be told."""
+    if done.erased is not None:
+        return {"erased": done.erased.model_dump(mode="json")}
     if done.recorded is None:
         return done.notes
     kept = done.recorded.model_dump(mode="json", exclude={"reaches"})

@@ -10,11 +10,14 @@ import asyncpg
 from channels.registry import CHANNELS
 from services.gateway.webhooks import recall
 from shared.contracts.consent import ConsentEventIn
+from shared.contracts.erasures import ErasureOrder
 from shared.contracts.inbound import InboundEvent, NotUnderstood
 from shared.ids import derived_id
 
 API: Final = "api"
-"""The channel of rows that a brand's own call put in: a revocation, as `ConsentEventIn`."""
+"""The channel of rows that a call of ours put in: `ConsentEventIn`, or an `ErasureOrder`."""
+ERASURE: Final = "erasure/"
+"""How the `dedupe` of an order to erase somebody begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Letter:
     account_id: UUID
     channel: str
     received_at: datetime
+    dedupe: str
     request: dict[str, dict[str, str]]
     body: bytes
 
@@ -42,6 +46,7 @@ class Letter:
             account_id=row["account_id"],
             channel=row["channel"],
             received_at=row["received_at"],
+            dedupe=row["dedupe"],
             request=row["request"],
             body=row["body"],
         )
@@ -56,6 +61,15 @@ class Letter:
     def order(self) -> ConsentEventIn:
         """Return the revocation that a brand's call asked for."""
         return ConsentEventIn.model_validate_json(self.body)
+
+    @property
+    def erases(self) -> bool:
+        """Is it an order to erase somebody?"""
+        return self.channel == API and self.dedupe.startswith(ERASURE)
+
+    def erasure(self) -> ErasureOrder:
+        """Return whom a call asked to erase."""
+        return ErasureOrder.model_validate_json(self.body)
 
     def id_for(self, key: str, purpose: str) -> UUID:
         """Return the one id of what follows from an event of this letter."""

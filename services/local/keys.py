@@ -16,6 +16,10 @@ CALLERS = {"gateway": (), "consent": ("gateway", "dispatcher"), "dispatcher": ("
 """Who may call whom: calls go down only."""
 
 
+_LATER = frozenset({"ledger_key", "suppression_key"})
+"""What a file of an earlier version lacks."""
+
+
 class KeysBroken(Exception):
     """The file of keys cannot be used; the text says why, and never what is in it."""
 
@@ -36,6 +40,8 @@ class Keys:
     """By service: keys by key id. No service can open what another has sealed."""
     ledger_key: str
     """The Ed25519 seed that signs the consent ledger's checkpoints."""
+    suppression_key: str
+    """The secret by which the addresses of erased people are known again."""
 
     def public_keys(self, service: str) -> dict[str, str]:
         """Return the public keys of those who may call a service."""
@@ -55,6 +61,7 @@ def fresh_keys() -> Keys:
         service_keys={name: _key() for name in SERVICES},
         sealing_keys={name: {"k1": _key()} for name in SERVICES},
         ledger_key=_key(),
+        suppression_key=_key(),
     )
 
 
@@ -62,9 +69,9 @@ def load_or_make(path: Path) -> Keys:
     """Return the keys in this file, which is made (mode 600) when it is not there."""
     try:
         stored = json.loads(path.read_text())
-        keys = Keys(**{"ledger_key": _key(), **stored})
-        if "ledger_key" not in stored:
-            # The file is of a version that signed nothing yet.
+        keys = Keys(**{**{name: _key() for name in _LATER}, **stored})
+        if not stored.keys() >= _LATER:
+            # The file is of a version that signed nothing yet, or erased nobody.
             write_private(path, json.dumps(asdict(keys), indent=1) + "\n")
         return keys
     except FileNotFoundError:
@@ -103,6 +110,7 @@ def as_environment(keys: Keys, *, database: str | None = None) -> dict[str, str]
         lines[f"{prefix}_SERVICE_PUBLIC_KEYS"] = json.dumps(keys.public_keys(name))
         lines[f"{prefix}_SEALING_KEYS"] = json.dumps(keys.sealing_keys[name])
     lines["CONSENT_LEDGER_KEY"] = keys.ledger_key
+    lines["CONSENT_SUPPRESSION_KEY"] = keys.suppression_key
     lines["MIGRATE_ROLE_PASSWORDS"] = json.dumps(keys.role_passwords)
     return lines | (_addresses(keys, database) if database else {})
 

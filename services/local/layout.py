@@ -83,6 +83,7 @@ class Layout:
             told["CONSENT_URL"] = self.url("consent")
         if name == "consent":
             told["LEDGER_KEY"] = self.keys.ledger_key
+            told["SUPPRESSION_KEY"] = self.keys.suppression_key
         if name == "gateway":
             told["INBOX_DATABASE_URL"] = database["permesso_inbox"]
             told["DISPATCHER_URL"] = self.url("dispatcher")

@@ -22,6 +22,7 @@ from shared.contracts.consent import (
     Person,
     PersonChange,
 )
+from shared.contracts.erasures import Erased, EraseIn
 from shared.contracts.imports import AsideRows, Import, ImportIn, ImportRows
 from shared.contracts.ledger import LogCheckpoint, LogConsistency, LogEntries, LogProof
 from shared.contracts.notices import Notice, NoticeIn, Notices
@@ -257,6 +258,11 @@ class ConsentClient:
         """Prove that the log of `new` events begins with the one of `old`."""
         path = f"{_ledger(brand_id)}/consistency"
         return await self._service.ask(LogConsistency, "GET", path, params={"from": old, "to": new})
+
+    async def erase(self, brand_id: UUID, person_id: UUID, order: EraseIn) -> Erased:
+        """Erase a person; 404 `unknown_person` where another order has done so."""
+        path = f"{_person(brand_id, person_id)}/erasure"
+        return await self._service.ask(Erased, "POST", path, body=order)
 
     async def feed(self, *, after: int, limit: int = 500, wait: float = 0.0) -> Feed:
         """Return what became true after `after`; wait so many seconds while there is nothing."""

@@ -47,6 +47,7 @@ from shared.contracts.campaigns import (
     StoryChange,
     StoryIn,
 )
+from shared.contracts.forgetting import Forget, Forgotten
 from shared.security.service_tokens import Signer
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -237,6 +238,10 @@ class DispatcherClient:
         """
         seconds = order.wait_seconds + _HALT_MARGIN if within is None else within
         return await self._service.ask(Halted, "POST", "/v1/halts", body=order, within=seconds)
+
+    async def forget(self, order: Forget) -> Forgotten:
+        """Forget an erased person; where it is not settled yet, something is in flight."""
+        return await self._service.ask(Forgotten, "POST", "/v1/forgetting", body=order)
 
     async def receipts(self, brand_id: UUID, receipts: Sequence[ReceiptIn]) -> None:
         """Hand over what platforms said later about messages."""

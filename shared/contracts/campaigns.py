@@ -200,7 +200,8 @@ class Message(Contract):
     campaign_id: UUID | None
     account_id: UUID
     person_id: UUID | None
-    address: Address
+    address: Address | None
+    """None where the person was erased."""
     purpose: AnyPurpose
     status: MessageStatus
     reason: str | None = None

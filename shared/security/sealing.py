@@ -67,6 +67,10 @@ class Sealer:
         key, rest = self._unwrap(blob, context)
         return self._wrap(key, context) + rest
 
+    def is_current(self, blob: bytes) -> bool:
+        """Say whether a value is under the current key."""
+        return self.key_id(blob) == self._current
+
     @staticmethod
     def key_id(blob: bytes) -> str:
         """Say which key a value is under, so that one can find what a retired key still holds."""

@@ -29,6 +29,7 @@ def settings_for(url: str) -> Settings:
             "service_public_keys": {"gateway": SIGNER.public_key},
             "sealing_keys": {"k1": "A" * 43},
             "ledger_key": "B" * 42 + "A",
+            "suppression_key": "C" * 43,
             "ledger_origin": "aurora.example/ledger",
             "pool_size": 8,
         }

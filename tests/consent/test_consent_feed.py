@@ -24,7 +24,7 @@ async def in_hand(registry: Registry, event: ConsentEventIn) -> AsyncIterator[in
 
 async def write(connection: asyncpg.Connection, registry: Registry, event: ConsentEventIn) -> int:
     place = await _placed(connection, event)
-    return (await _record(connection, registry.evidences, event, place)).seq
+    return (await _record(connection, registry, event, place)).seq
 
 
 async def test_the_feed_tells_what_became_true_and_nothing_else(house: House, start: int) -> None:
@@ -150,7 +150,7 @@ async def test_who_waits_is_woken_and_who_waits_in_vain_is_answered(
 async def test_the_feed_of_another_process_is_heard_too(
     house: House, registry: Registry, start: int
 ) -> None:
-    other = Registry(registry.database, registry.evidences, registry.signers)
+    other = Registry(registry.database, registry.evidences, registry.signers, registry.suppressor)
     waiting = asyncio.create_task(feed.follow(other, after=start, limit=10, wait=20))
     recorded = await house.say("grant")
 

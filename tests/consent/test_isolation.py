@@ -6,6 +6,7 @@ import pytest
 from services.consent.notary import Notary
 from services.consent.registry import Registry
 from shared.contracts.consent import Scope
+from shared.contracts.erasures import EraseIn
 from shared.contracts.imports import ImportIn, ImportRow, ImportRows
 from shared.contracts.notices import NoticeIn
 from shared.database import Database
@@ -14,6 +15,7 @@ from tests.consent.consent_house import House
 
 TENANT = (
     *("brand", "account", "person", "identity", "address", "event", "state", "denial"),
+    *("person_key", "suppression"),
     *("log_leaf", "log_node", "log_checkpoint"),
     *("import", "import_aside"),
     *("notice", "question"),
@@ -41,6 +43,9 @@ async def full(house: House, registry: Registry) -> House:
     await house.client.begin_import(begun)
     lot = ImportRows(first=1, rows=(ImportRow(address="7"),))
     await house.client.import_rows(house.brand_id, begun.id, lot)
+    gone = await house.say("grant", "8")
+    order = EraseIn(id=new_id(), by="person")
+    await house.client.erase(house.brand_id, gone.person_id, order)
     return house
 
 

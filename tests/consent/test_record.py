@@ -273,8 +273,8 @@ async def test_for_one_person_the_last_line_is_what_holds(
             )
             times = await connection.fetch(
                 "SELECT recorded_at FROM consent.event"
-                " WHERE address = $1 AND brand_id = $2 ORDER BY seq",
-                address,
+                " WHERE person_id = $1 AND brand_id = $2 ORDER BY seq",
+                last.person_id,
                 house.brand_id,
             )
 

@@ -200,6 +200,7 @@ async def a_rig(
                 },
                 "sealing_keys": SEALING,
                 "ledger_key": seed(),
+                "suppression_key": seed(),
                 "pool_size": 4,
             }
         )

@@ -267,15 +267,15 @@ address AS (
     INSERT INTO consent.address (brand_id, account_id, address, person_id)
     SELECT $1::text::uuid, $2::text::uuid, address, id FROM named),
 event AS (
-    INSERT INTO consent.event (brand_id, id, action, account_id, channel, address, person_id,
+    INSERT INTO consent.event (brand_id, id, action, account_id, channel, person_id,
         purpose, scope, held_scope, purposes, sealed, recorded_at, outcome)
-    SELECT $1::text::uuid, gen_random_uuid(), 'grant', $2::text::uuid, 'telegram', address, id,
+    SELECT $1::text::uuid, gen_random_uuid(), 'grant', $2::text::uuid, 'telegram', id,
         'marketing', 'purpose', 'purpose', '{marketing}', '', now(), 'granted'
-    FROM named RETURNING id, seq, address, person_id)
+    FROM named RETURNING id, seq, person_id)
 INSERT INTO consent.state (brand_id, account_id, purpose, address, status, event_id, seq, since,
     person_id)
-SELECT $1::text::uuid, $2::text::uuid, 'marketing', address, 'granted', id, seq, now(), person_id
-FROM event
+SELECT $1::text::uuid, $2::text::uuid, 'marketing', n.address, 'granted', e.id, e.seq, now(), n.id
+FROM event e JOIN named n ON n.id = e.person_id
 """
 
 

@@ -19,11 +19,11 @@ def test_they_are_made_once(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_file_of_before_the_log_gets_the_key_that_it_lacks(tmp_path: Path) -> None:
+def test_an_older_file_gets_the_keys_that_it_lacks(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     made = load_or_make(path)
     stored = json.loads(path.read_text())
-    del stored["ledger_key"]
+    del stored["ledger_key"], stored["suppression_key"]
     path.write_text(json.dumps(stored))
 
     completed = load_or_make(path)
@@ -31,6 +31,7 @@ def test_a_file_of_before_the_log_gets_the_key_that_it_lacks(tmp_path: Path) -> 
     assert load_or_make(path) == completed
     assert completed.operator_key == made.operator_key
     assert len(completed.ledger_key) == len(made.ledger_key)
+    assert len(completed.suppression_key) == len(made.suppression_key)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"instance": "x"}'])
@@ -53,9 +54,10 @@ def test_no_two_secrets_are_alike() -> None:
         *keys.service_keys.values(),
         *(key for of_service in keys.sealing_keys.values() for key in of_service.values()),
         keys.ledger_key,
+        keys.suppression_key,
     ]
 
-    assert len(set(secrets)) == len(secrets) == 14
+    assert len(set(secrets)) == len(secrets) == 15
 
 
 def test_calls_go_down_only() -> None:

@@ -31,22 +31,23 @@ RETURNING event_id
 # In one order, as everywhere: two who lock several people never wait for each other in a circle.
 _LOCK = """
 SELECT 1 FROM consent.person WHERE brand_id = $1 AND id IN (
-    SELECT person_id FROM consent.event WHERE brand_id = $1 AND id = ANY ($2::uuid[]))
+    SELECT person_id FROM consent.state
+    WHERE brand_id = $1 AND event_id = ANY ($2::uuid[]) AND expires_at IS NOT NULL)
 ORDER BY id FOR UPDATE
 """
 _FIND_ENDINGS = """
-SELECT e.id, e.account_id, e.address, e.purpose, e.channel, e.person_id FROM consent.event e
-JOIN consent.state s ON s.brand_id = e.brand_id AND s.account_id = e.account_id
-    AND s.purpose = e.purpose AND s.address = e.address AND s.event_id = e.id
-WHERE e.brand_id = $1 AND e.id = ANY ($2::uuid[]) AND s.status = 'granted'
-ORDER BY e.expires_at
+SELECT e.id, s.account_id, s.address, s.purpose, e.channel, s.person_id FROM consent.state s
+JOIN consent.event e ON e.brand_id = s.brand_id AND e.id = s.event_id
+WHERE s.brand_id = $1 AND s.event_id = ANY ($2::uuid[]) AND s.expires_at IS NOT NULL
+    AND s.status = 'granted'
+ORDER BY s.expires_at
 """
 _END = """
 WITH line AS (
-    INSERT INTO consent.event (brand_id, id, action, account_id, channel, address, person_id,
+    INSERT INTO consent.event (brand_id, id, action, account_id, channel, person_id,
         purpose, scope, held_scope, purposes, sealed, commitment, platform_at, recorded_at,
         expires_at, outcome, reason)
-    SELECT brand_id, $3, 'expire', account_id, channel, address, person_id, purpose, 'purpose',
+    SELECT brand_id, $3, 'expire', account_id, channel, $9, purpose, 'purpose',
         'purpose', ARRAY[purpose], $4, $8, NULL, clock_timestamp(), expires_at, 'revoked', 'expired'
     FROM consent.event WHERE brand_id = $1 AND id = $2
     RETURNING brand_id, id, seq, recorded_at),
@@ -116,4 +117,5 @@ async def end(
         ending.purpose,
         ending.address,
         commitment,
+        ending.person_id,
     )

@@ -33,8 +33,8 @@ _READ = """
 SELECT cursor, brand_id, event_id, type FROM consent.feed WHERE cursor > $1 ORDER BY cursor LIMIT $2
 """
 _DETAILS = """
-SELECT id, recorded_at, person_id, account_id, channel, address, purposes, held_scope, reason,
-    expires_at
+SELECT id, recorded_at, person_id, account_id, channel, purposes, held_scope, reason, expires_at,
+    sealed
 FROM consent.event WHERE brand_id = $1 AND id = ANY ($2::uuid[])
 """
 _CHECKPOINTS = """

@@ -5,7 +5,7 @@ from uuid import UUID
 import asyncpg
 
 _LINES = """
-SELECT id, seq, action, account_id, address, purpose, held_scope, recorded_at, sealed
+SELECT id, seq, person_id, action, account_id, purpose, held_scope, recorded_at, sealed
 FROM consent.event WHERE brand_id = $1 AND person_id = $2 AND seq > $3 ORDER BY seq LIMIT $4
 """
 

@@ -8,7 +8,9 @@ import asyncpg
 import orjson
 
 from services.consent.evidence import Half
+from services.consent.queries import suppression
 from services.consent.queries.people import Place
+from services.consent.suppression import Suppressor
 
 _COLUMNS = (
     "id, account_id, purpose, rows, granted, known, suppressed, quarantined, reasons,"
@@ -43,7 +45,7 @@ WITH met AS (
     SELECT $1, $2, x.address, x.person_id
     FROM unnest($3::text[], $4::uuid[]) AS x(address, person_id) ORDER BY x.address COLLATE "C"
     ON CONFLICT DO NOTHING RETURNING person_id)
-INSERT INTO consent.person (brand_id, id) SELECT $1, person_id FROM met
+INSERT INTO consent.person (brand_id, id) SELECT $1, person_id FROM met RETURNING id
 """
 _LOCK = """
 SELECT i.address, p.id FROM consent.identity i
@@ -78,16 +80,17 @@ WHERE p.brand_id = $1 AND p.id = x.person_id
 """
 _GRANT = """
 WITH line AS (
-    INSERT INTO consent.event (brand_id, id, action, account_id, channel, address, person_id,
-        purpose, scope, held_scope, purposes, sealed, commitment, recorded_at, outcome)
-    SELECT $1, x.id, 'import', $2, $3, x.address, x.person_id, $4, 'purpose', 'purpose',
+    INSERT INTO consent.event (brand_id, id, action, account_id, channel, person_id, purpose,
+        scope, held_scope, purposes, sealed, commitment, recorded_at, outcome)
+    SELECT $1, x.id, 'import', $2, $3, x.person_id, $4, 'purpose', 'purpose',
         ARRAY[$4], x.sealed, x.commitment, clock_timestamp(), 'granted'
-    FROM unnest($5::uuid[], $6::text[], $7::uuid[], $8::bytea[], $9::bytea[]) WITH ORDINALITY
-        AS x(id, address, person_id, sealed, commitment, n) ORDER BY x.n
-    RETURNING id, seq, address, person_id, recorded_at)
+    FROM unnest($5::uuid[], $7::uuid[], $8::bytea[], $9::bytea[]) WITH ORDINALITY
+        AS x(id, person_id, sealed, commitment, n) ORDER BY x.n
+    RETURNING id, seq, person_id, recorded_at)
 INSERT INTO consent.state (brand_id, account_id, purpose, address, status, event_id, seq, since,
     person_id)
-SELECT $1, $2, $4, address, 'granted', id, seq, recorded_at, person_id FROM line
+SELECT $1, $2, $4, x.address, 'granted', line.id, line.seq, line.recorded_at, line.person_id
+FROM line JOIN unnest($5::uuid[], $6::text[]) AS x(id, address) ON x.id = line.id
 """
 
 
@@ -171,14 +174,29 @@ async def aside(
 
 
 async def lock_people(
-    connection: asyncpg.Connection, place: Place, *, met: Mapping[str, UUID]
+    connection: asyncpg.Connection,
+    place: Place,
+    *,
+    met: Mapping[str, UUID],
+    suppressor: Suppressor,
 ) -> dict[str, UUID]:
-    """Lock the people at these addresses; who is new gets the id that `met` names."""
-    addresses = sorted(met)
+    """Lock the people at these addresses; who is new gets the id that `met` names.
+
+    Who is new and was erased before keeps the no of then.
+    """
     key = (place.brand_id, place.channel)
-    await connection.execute(_MEET, *key, addresses, [met[each] for each in addresses])
-    rows = await connection.fetch(_LOCK, *key, addresses)
-    return {address: UUID(int=person.int) for address, person in rows}
+    locked: dict[str, UUID] = {}
+    # More than once only where somebody was erased between the two statements.
+    while addresses := sorted(met.keys() - locked.keys()):
+        rows = await connection.fetch(_MEET, *key, addresses, [met[each] for each in addresses])
+        new = {UUID(int=person.int) for (person,) in rows}
+        if new:
+            people = {suppressor.hash(*key, each): met[each] for each in addresses}
+            recalled = {hash: person for hash, person in people.items() if person in new}
+            await suppression.recall(connection, place.brand_id, recalled)
+        rows = await connection.fetch(_LOCK, *key, addresses)
+        locked.update({address: UUID(int=person.int) for address, person in rows})
+    return locked
 
 
 async def look(

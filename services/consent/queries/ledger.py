@@ -46,8 +46,8 @@ class Situation:
 
 
 _FIND = """
-SELECT id, seq, action, account_id, address, person_id, purpose, scope, sealed, recorded_at,
-    outcome, reason
+SELECT id, seq, action, account_id, person_id, purpose, scope, sealed, recorded_at, outcome,
+    reason
 FROM consent.event WHERE brand_id = $1 AND id = $2
 """
 _LOOK = """
@@ -60,10 +60,9 @@ FROM (VALUES (1)) AS one LEFT JOIN consent.address k
     ON k.brand_id = $1 AND k.account_id = $2::text::uuid AND k.address = $3
 """
 _APPEND = """
-INSERT INTO consent.event (brand_id, id, action, account_id, channel, address, person_id, purpose,
-    scope, held_scope, purposes, sealed, commitment, platform_at, recorded_at, expires_at, outcome,
-    reason)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+INSERT INTO consent.event (brand_id, id, action, account_id, channel, person_id, purpose, scope,
+    held_scope, purposes, sealed, commitment, platform_at, recorded_at, expires_at, outcome, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
 RETURNING seq
 """
 _IN_REACH = """
@@ -155,7 +154,6 @@ async def append(connection: asyncpg.Connection, entry: Entry) -> int:
         entry.action,
         entry.place.account_id,
         entry.place.channel,
-        entry.place.address,
         entry.person_id,
         entry.purpose,
         entry.scope,

@@ -18,6 +18,7 @@ WITH RECURSIVE waiting AS (
     FROM waiting w WHERE w.brand_id IS NOT NULL)
 SELECT brand_id FROM waiting WHERE brand_id IS NOT NULL
 """
+_BRANDS = "SELECT brand_id FROM consent.log_head UNION SELECT brand_id FROM consent.log_arrival"
 _TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('consent.log/' || $1::text, 0))"
 _TAKE = f"""
 WITH taken AS (
@@ -75,6 +76,11 @@ WHERE l.brand_id = $1 AND l.number >= $2 AND l.number < $3 ORDER BY l.number
 async def waiting(connection: asyncpg.Connection) -> list[UUID]:
     """Return the brands that have events which are not in the log yet."""
     return [UUID(int=row[0].int) for row in await connection.fetch(_WAITING)]
+
+
+async def brands(connection: asyncpg.Connection) -> list[UUID]:
+    """Return every brand of whom something was ever recorded."""
+    return [UUID(int=row[0].int) for row in await connection.fetch(_BRANDS)]
 
 
 async def try_lock(connection: asyncpg.Connection, brand_id: UUID) -> bool:

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import asyncpg
 
+from services.consent.queries import suppression
+from services.consent.suppression import Suppressor
 from shared.contracts.policy import BrandPolicy
 from shared.ids import new_id
 
@@ -101,17 +103,21 @@ def _read(policy: str) -> BrandPolicy:
     return BrandPolicy.model_validate_json(policy)
 
 
-async def lock_person(connection: asyncpg.Connection, place: Place) -> UUID:
+async def lock_person(
+    connection: asyncpg.Connection, place: Place, *, suppressor: Suppressor
+) -> UUID:
     """Lock the person at an address until the transaction ends; meet them if they are new.
 
     Whatever is recorded about a person is recorded under this lock, so the ledger's sequence is
-    the order in which it became true.
+    the order in which it became true. Who is new and was erased before keeps the no of then.
     """
     key = (place.brand_id, place.channel, place.address)
     while True:
         if person := await connection.fetchval(_LOCK, *key):
             return UUID(int=person.int)
         if person := await connection.fetchval(_MEET, *key, new_id()):
+            met = {suppressor.hash(*key): UUID(int=person.int)}
+            await suppression.recall(connection, place.brand_id, met)
             return UUID(int=person.int)
 
 

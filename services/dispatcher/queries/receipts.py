@@ -24,7 +24,7 @@ class Changed:
     campaign_id: UUID | None
     account_id: UUID
     channel: str
-    address: str
+    address: str | None
     person_id: UUID | None
     purpose: str
     status: str
@@ -110,7 +110,8 @@ async def match(
 
 
 _FACTS = """
-SELECT m.id, m.day, m.status, m.parts, m.campaign_id, m.account_id, m.address, m.person_id,
+SELECT m.id, m.day, m.status, m.parts, m.campaign_id, m.account_id,
+    nullif(m.address, 'erased:' || m.id) AS address, m.person_id,
     m.purpose, m.reason, acc.channel
 FROM dispatcher.message m
 JOIN dispatcher.account acc ON acc.brand_id = $1 AND acc.id = m.account_id

@@ -6,7 +6,8 @@ from uuid import UUID
 import asyncpg
 
 _COLUMNS = (
-    "m.id, m.campaign_id, m.account_id, m.person_id, m.address, m.purpose, m.status, m.reason,"
+    "m.id, m.campaign_id, m.account_id, m.person_id,"
+    " nullif(m.address, 'erased:' || m.id) AS address, m.purpose, m.status, m.reason,"
     " m.parts, m.part AS parts_sent, m.due_at, m.created_at, m.updated_at, m.consent_event_id"
 )
 _ONE = f"SELECT {_COLUMNS} FROM dispatcher.message m WHERE m.brand_id = $1 AND m.id = $2"  # noqa: S608

@@ -99,7 +99,7 @@ async def create_consent(
     event = await _event(consent, house, by, event_id)
     if event.action == "grant":
         return _recorded(orders.Result.of(await house.consent.record(event)))
-    if _wants_async(prefer):
+    if wants_async(prefer):
         await orders.put_in(house.intake, event)
         response.status_code = 202
         response.headers["Preference-Applied"] = "respond-async"
@@ -184,6 +184,7 @@ def _recorded(result: orders.Result) -> ConsentOut:
     )
 
 
-def _wants_async(prefer: str | None) -> bool:
+def wants_async(prefer: str | None) -> bool:
+    """Does the caller want an answer before it is done?"""
     wishes = (prefer or "").lower().replace(";", ",").split(",")
     return "respond-async" in (wish.strip() for wish in wishes)

@@ -32,7 +32,8 @@ WHERE s.owner = $1 AND s.lease_until > now()
 ORDER BY w.due_at, w.seq
 """
 _LOAD = """
-SELECT i.id, i.account_id, i.channel, i.request, i.body, i.received_at, i.state, i.attempts,
+SELECT i.id, i.account_id, i.channel, i.request, i.body, i.received_at, i.state,
+       i.attempts, i.dedupe,
        b.name AS brand_name, b.languages
 FROM gateway.inbox i JOIN gateway.brand b ON b.id = i.brand_id
 WHERE i.brand_id = $1 AND i.id = ANY ($2::uuid[])
@@ -60,6 +61,10 @@ _STATE = "SELECT state, reason, events FROM gateway.inbox WHERE brand_id = $1 AN
 _OLDEST = """
 SELECT min(due_at) FILTER (WHERE due_at > '-infinity') AS due_at, count(*) AS waiting
 FROM gateway.work
+"""
+_EMPTY = """
+UPDATE gateway.inbox SET body = '', request = '{}', events = NULL
+WHERE brand_id = $1 AND person = ANY ($2::bigint[]) AND state <> 'new'
 """
 _FORGET = """
 DELETE FROM gateway.inbox WHERE ctid = ANY (ARRAY(
@@ -136,3 +141,8 @@ async def forget(
     """Delete old handled rows and return how many; what is new or dead stays."""
     done: str = await connection.execute(_FORGET, brand_id, before, limit)
     return int(done.rpartition(" ")[2])
+
+
+async def empty(connection: asyncpg.Connection, *, brand_id: UUID, people: Sequence[int]) -> None:
+    """Empty the rows of some queues that were handled; that something came, and when, stays."""
+    await connection.execute(_EMPTY, brand_id, list(people))

@@ -5,8 +5,8 @@ A question is deleted when it is answered, and when its person is erased.
 
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,101 @@
+"""Carry an erasure to its end: silent first, then forgotten here and there, and the key last.
+
+    revoke everything, halt → the dispatcher forgets → the inbox is emptied → consent erases
+
+Each step may be done again after a crash. Consent comes last, because the addresses are from there;
+once it has erased somebody, a repeat finds nobody, and gets the answer that was given.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from services.gateway.breaker import Breaker
+from services.gateway.intake import person_key
+from services.gateway.letters import API
+from services.gateway.queries import inbox
+from services.gateway.revocations import Revoker, Silenced
+from shared.clients.base import ServiceRefused, ServiceUnavailable
+from shared.contracts.consent import ConsentEventIn, Evidence, Person, PersonAddress, Scope
+from shared.contracts.erasures import Erased, EraseIn, ErasureOrder
+from shared.contracts.forgetting import Forget, Place
+from shared.database import Database
+from shared.ids import derived_id
+
+log = structlog.get_logger()
+
+_NOBODY: Final = "unknown_person"
+
+
+@dataclass(frozen=True)
+class Eraser:
+    """Erases people through the whole house."""
+
+    revoker: Revoker
+    desk: Breaker
+    database: Database
+
+    async def carry(self, brand_id: UUID, order: ErasureOrder) -> Erased:
+        """Return when nothing leads to the person any more.
+
+        Raises `ServiceRefused` 404 for nobody, `ServiceUnavailable` where it has to be tried again.
+        """
+        consent = self.revoker.consent
+        try:
+            person = await consent.get_person(brand_id, order.person_id)
+        except ServiceRefused as error:
+            if error.code != _NOBODY:
+                raise
+            # Erased under this order already, or nobody: consent knows which.
+        else:
+            await self._silence(brand_id, person, order)
+            await self._forget(brand_id, person)
+            await self._empty(brand_id, person)
+        erased = await consent.erase(brand_id, order.person_id, EraseIn(id=order.id, by=order.by))
+        log.info("erasure.done", consent_event=str(erased.id), seq=erased.seq)
+        return erased
+
+    async def _silence(self, brand_id: UUID, person: Person, order: ErasureOrder) -> None:
+        """Revoke everything of the brand, service too, and wait until it is in force."""
+        for known in person.addresses[:1]:
+            silenced: Silenced = await self.revoker.carry(
+                ConsentEventIn(
+                    id=derived_id(order.id, "revoked"),
+                    brand_id=brand_id,
+                    action="revoke",
+                    account_id=known.account_id,
+                    address=known.address,
+                    purpose="service",
+                    scope=Scope.BRAND,
+                    evidence=Evidence(source=f"erasure.{order.by}"),
+                )
+            )
+            await self.revoker.halt_once_more(silenced.unsettled)
+
+    async def _forget(self, brand_id: UUID, person: Person) -> None:
+        order = Forget(
+            brand_id=brand_id,
+            person_id=person.id,
+            places=tuple(
+                Place(account_id=each.account_id, address=each.address) for each in person.addresses
+            ),
+        )
+        async with self.desk:
+            forgotten = await self.revoker.dispatcher.forget(order)
+        if not forgotten.settled:
+            raise ServiceUnavailable("dispatcher", "something is in flight to them", sent=False)
+
+    async def _empty(self, brand_id: UUID, person: Person) -> None:
+        queues = [queue for known in person.addresses for queue in _queues(known)]
+        async with self.database.connection(brand_id) as connection:
+            await inbox.empty(connection, brand_id=brand_id, people=queues)
+
+
+def _queues(known: PersonAddress) -> tuple[int, int]:
+    """Return the queues of what came from a platform, and of what the brand ordered."""
+    return (
+        person_key(known.account_id, known.address),
+        person_key(known.account_id, f"{API}/{known.address}"),
+    )
