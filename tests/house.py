@@ -214,6 +214,17 @@ class House:
         """Return what the brand put on a phone, the oldest first."""
         return [m for m in self.telegram.phone(address) if m["by"] != "person"]
 
+    def tap(self, address: str, data: str) -> None:
+        """Let a person tap the newest button whose data begin so."""
+        found = [
+            button["data"]
+            for message in self.shown(address)
+            for row in message.get("buttons", ())
+            for button in row
+            if button.get("data", "").startswith(data)
+        ]
+        self.telegram.tap(BOT, address, found[-1], None)
+
     def say(self, address: str, text: str) -> None:
         """Let a person write to the brand."""
         self.telegram.say(BOT, address, text)

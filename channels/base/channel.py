@@ -1,6 +1,6 @@
 """What a channel is: a value that says what a platform can do and how we speak with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
@@ -13,7 +13,7 @@ from channels.base.outcomes import Sent
 from channels.base.settings import AccountSettings
 from channels.base.webhook import Stamp, WebhookRequest
 from shared.contracts.inbound import InboundEvent
-from shared.contracts.stories import Part, RenderedStory, Rendering
+from shared.contracts.stories import Choice, Part, RenderedStory, Rendering
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,8 @@ class Channel:
     """Never raises: what is not understood becomes `NotUnderstood`."""
     render: Callable[[RenderedStory, Mapping[str, object]], Rendering]
     """Pure: one language of a story and the account's settings → the platform's calls, findings."""
-    text: Callable[[str, Mapping[str, object]], Part]
-    """Pure: a plain text (a reply, a service message) → the platform's call."""
+    text: Callable[[str, Mapping[str, object], Sequence[Choice]], Part]
+    """Pure: a plain text, with answers to tap below it → the platform's call."""
     normalise: Callable[[str], str]
     """An address in its one spelling; raises ValueError that says what is wrong with it."""
     settings: type[AccountSettings] = AccountSettings

@@ -4,7 +4,7 @@ People's words are sent as they are, without a parse mode, so nothing in them is
 A story's title is for the brand; nobody on Telegram sees it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
 
 from pydantic import ConfigDict, Field
@@ -14,7 +14,7 @@ from channels.base.text import shorten, visible
 from channels.telegram.album import as_album
 from channels.telegram.frames import TEXT_LIMIT, Screen, read_frames, warning
 from channels.telegram.slideshow import as_slideshow, why_not
-from shared.contracts.stories import Finding, Part, RenderedStory, Rendering
+from shared.contracts.stories import Choice, Finding, Part, RenderedStory, Rendering
 
 Form = Literal["album", "slideshow"]
 
@@ -55,10 +55,14 @@ def _form(settings: Mapping[str, object], screens: list[Screen], findings: list[
     return "album"
 
 
-def text(words: str, settings: Mapping[str, object]) -> Part:
-    """Return the one call that says these words; links in them open no preview card."""
+def text(words: str, settings: Mapping[str, object], choices: Sequence[Choice] = ()) -> Part:
+    """Return the one call that says these words; links in them open no preview card.
+
+    The choices stand side by side below them, and come back as callback queries.
+    """
     shown = shorten(visible(words) or words, TEXT_LIMIT)
-    return Part(
-        method="sendMessage",
-        params={"text": shown, "link_preview_options": {"is_disabled": True}},
-    )
+    params: dict[str, object] = {"text": shown, "link_preview_options": {"is_disabled": True}}
+    if choices:
+        row = [{"text": each.label, "callback_data": each.data} for each in choices]
+        params["reply_markup"] = {"inline_keyboard": [row]}
+    return Part(method="sendMessage", params=params)

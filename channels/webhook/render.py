@@ -3,11 +3,19 @@
 The whole story is one part, and nothing of it is left out. The document is described in README.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from channels.base.text import shorten
-from shared.contracts.stories import Finding, Frame, MediaFacts, Part, RenderedStory, Rendering
+from shared.contracts.stories import (
+    Choice,
+    Finding,
+    Frame,
+    MediaFacts,
+    Part,
+    RenderedStory,
+    Rendering,
+)
 
 TEXT_LIMIT = 32_768
 METHOD = "POST"
@@ -27,9 +35,12 @@ def render(story: RenderedStory, settings: Mapping[str, object]) -> Rendering:
     return Rendering(parts=(Part(method=METHOD, params=params),), findings=findings)
 
 
-def text(words: str, settings: Mapping[str, object]) -> Part:
-    """Return the one part that says these words."""
-    return Part(method=METHOD, params={"type": "text", "text": shorten(words, TEXT_LIMIT)})
+def text(words: str, settings: Mapping[str, object], choices: Sequence[Choice] = ()) -> Part:
+    """Return the one part that says these words, with the choices where there are some."""
+    params: dict[str, object] = {"type": "text", "text": shorten(words, TEXT_LIMIT)}
+    if choices:
+        params["choices"] = [{"label": each.label, "data": each.data} for each in choices]
+    return Part(method=METHOD, params=params)
 
 
 def _findings(story: RenderedStory) -> list[Finding]:

@@ -108,7 +108,10 @@ async def _story(house: House) -> dict[str, Any]:
 
 
 async def gather_people(house: House, brand: Brand) -> list[str]:
-    """Let the bot's people be there; those who never did press Start on the brand's link."""
+    """Let the bot's people be there; those who never did follow the brand's link.
+
+    What they see then is the notice with two buttons; the first one is the yes.
+    """
     await house.call("POST", f"/v1/accounts/{brand.account_id}/connect")
     addresses = [str(FIRST_ADDRESS + n) for n in range(PEOPLE)]
     for number, address in enumerate(addresses):
@@ -120,17 +123,35 @@ async def gather_people(house: House, brand: Brand) -> list[str]:
         if known[address] == "no_consent":
             said = {"channel": CHANNEL, "account": BOT, "address": address}
             await house.control("POST", "/control/say", json={**said, "text": f"/start {PAYLOAD}"})
-    await _all_heard(house, brand, addresses)
+    await _all_answered(house, brand, addresses)
     return addresses
 
 
-async def _all_heard(house: House, brand: Brand, addresses: list[str]) -> None:
-    """Wait until nobody is left whose word has not arrived."""
+async def _all_answered(house: House, brand: Brand, addresses: list[str]) -> None:
+    """Let everybody tap the yes below their notice; wait until nobody is left."""
+    tapped: set[str] = set()
     async with asyncio.timeout(30):
         while True:
-            if "no_consent" not in (await _granted(house, brand, addresses)).values():
+            reasons = await _granted(house, brand, addresses)
+            if not {"no_consent", "pending"}.intersection(reasons.values()):
                 return
+            for address, reason in reasons.items():
+                if reason == "pending" and address not in tapped and await _tap_yes(house, address):
+                    tapped.add(address)
             await asyncio.sleep(0.1)
+
+
+async def _tap_yes(house: House, address: str) -> bool:
+    """Tap the first button of the newest notice on a phone; say whether there is one already."""
+    person = {"channel": CHANNEL, "account": BOT, "address": address}
+    phone = await house.control("GET", "/control/phone", params=person)
+    for message in reversed(phone["messages"]):
+        for row in message.get("buttons", ()):
+            if "data" in row[0]:
+                tap = {**person, "button": row[0]["data"], "message_id": message["id"]}
+                await house.control("POST", "/control/tap", json=tap)
+                return True
+    return False
 
 
 async def _granted(house: House, brand: Brand, addresses: list[str]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """What a caller hears about an event that was recorded before, or that is no line of the ledger."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -9,8 +10,14 @@ from services.consent.evidence import Halves
 from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Reached
 from shared.problems import Problem
 
-_BECAME = {"grant": ("grant", "resume"), "pause": ("pause", "seen")}
-"""The lines that an event may become: a START that only ends a pause, a stranger's doubts."""
+# What is said is recorded as what it turned out to be: a START that only ends a pause, the answer
+# to a question, a stranger's doubts.
+_BECAME: Mapping[str, tuple[str, ...]] = {
+    "grant": ("grant", "confirm", "resume"),
+    "confirm": ("confirm", "seen"),
+    "decline": ("revoke", "seen"),
+    "pause": ("pause", "seen"),
+}
 
 
 class Erased(Exception):
@@ -24,9 +31,12 @@ class Erased(Exception):
 
 def repeated(halves: Halves, event: ConsentEventIn, line: asyncpg.Record) -> ConsentRecorded:
     """Return what was answered when this id was recorded first; raises `Erased`."""
-    same = ("account_id", "purpose", "scope")
-    became = _BECAME.get(event.action, (event.action,))
-    if line["action"] not in became or any(getattr(event, name) != line[name] for name in same):
+    same = ["account_id", "scope"]
+    if "confirm" not in (event.action, line["action"]) and event.action != "decline":
+        # An answer is recorded for what its question asked.
+        same.append("purpose")
+    known = line["action"] in _BECAME.get(event.action, (event.action,))
+    if not known or any(getattr(event, name) != line[name] for name in same):
         raise id_reused()
     if not halves.has(line["person_id"]):
         raise Erased(_answer(event, line, ()))

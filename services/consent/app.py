@@ -17,6 +17,7 @@ from services.consent.api import (
     imports,
     ledger,
     merges,
+    notices,
     people,
     reviews,
 )
@@ -84,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     for resource in (
         brands,
         events,
+        notices,
         checks,
         audience,
         people,

@@ -32,7 +32,7 @@ _ANSWERS = {
     (status, blocked, expired, paused): policy.permitted(
         status, blocked=bool(blocked), expired=bool(expired), paused=bool(paused)
     )
-    for status in (None, "granted", "revoked", "expired")
+    for status in (None, "granted", "pending", "revoked", "expired")
     for blocked in (None, False, True)
     for expired in (None, False, True)
     for paused in (None, False, True)

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-Occasion = Literal["stopped", "started", "paused", "doubt", "help", "ask"]
+Occasion = Literal["stopped", "started", "paused", "doubt", "help", "ask", "again", "declined"]
 
 _WORDING = tomllib.loads(Path(__file__).with_name("wording.toml").read_text("utf-8"))
 
@@ -35,8 +35,20 @@ def reply(
     guess, the brand's. `until` is the day on which a pause ends.
     """
     language = choose_language(languages)
-    wording: str = _WORDING[language][occasion]
-    return wording.format(brand=brand, until=spell_day(until, language) if until else "")
+    words = template(occasion, language)
+    return words.format(brand=brand, until=spell_day(until, language) if until else "")
+
+
+def template(occasion: Occasion, language: str) -> str:
+    """Return the words with `{brand}` where the brand's name will be."""
+    words: str = _WORDING[language][occasion]
+    return words
+
+
+def buttons(language: str) -> tuple[str, str]:
+    """Return the words on the buttons below a question: for yes, and for no."""
+    wording = _WORDING[choose_language([language])]
+    return wording["yes"], wording["no"]
 
 
 def spell_day(day: date, language: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 import asyncpg
@@ -11,7 +12,7 @@ from services.consent import policy
 from services.consent.answers import seen_again
 from services.consent.evidence import Halves, Subject
 from services.consent.moments import as_utc
-from services.consent.queries import ledger, people
+from services.consent.queries import ledger, people, questions
 from services.consent.queries.ledger import Entry, Situation
 from services.consent.queries.people import Place
 from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Heard, Reached, Scope
@@ -44,8 +45,11 @@ class Case:
         return policy.spoken(self.event.evidence.source)
 
 
-async def grant(case: Case) -> ConsentRecorded:
-    """A yes: counts unless a later no covers it, or it has run out already."""
+async def grant(case: Case, outcome: Literal["granted", "pending"] = "granted") -> ConsentRecorded:
+    """A yes: counts unless a later no covers it, or it has run out already.
+
+    One that is `pending` waits for its second half, and permits nothing until then.
+    """
     situation = case.situation
     expires_at = as_utc(case.event.expires_at)
     reason = None
@@ -59,10 +63,10 @@ async def grant(case: Case) -> ConsentRecorded:
     # Whoever says yes in the chat can be reached there again.
     blocked_at = None if case.spoken else situation.blocked_at
     await know(case, blocked_at=blocked_at)
-    entry = line(case, "granted", expires_at=expires_at)
+    entry = line(case, outcome, expires_at=expires_at)
     recorded = await append(case, entry)
     await ledger.grant(case.connection, entry, seq=recorded.seq, blocked=blocked_at is not None)
-    await tell(case, recorded, "consent.granted")
+    await tell(case, recorded, f"consent.{outcome}")
     return recorded
 
 
@@ -107,6 +111,11 @@ async def see(case: Case) -> ConsentRecorded:
     return await append(case, line(case, "unchanged"))
 
 
+async def note(case: Case, *, reason: str | None = None) -> ConsentRecorded:
+    """Write it down; nothing changes by it."""
+    return await append(case, line(case, "unchanged", reason=reason))
+
+
 DEEDS: Mapping[str, Callable[[Case], Awaitable[ConsentRecorded]]] = {
     "grant": grant,
     "revoke": revoke,
@@ -130,6 +139,9 @@ async def _deny(
     entry = line(case, "revoked", reason=reason, scope=scope, purposes=purposes, reaches=reaches)
     recorded = await append(case, entry, reaches)
     await ledger.revoke(case.connection, entry, seq=recorded.seq, reach=reach)
+    await questions.close(
+        case.connection, case.place, person_id=case.person_id, reach=reach, purposes=purposes
+    )
     at = case.at or case.situation.now
     await ledger.deny(case.connection, entry, seq=recorded.seq, reach=reach, at=at)
     return recorded
@@ -180,7 +192,7 @@ def line(
     evidence = event.evidence
     if event.action == "seen":
         # Their words agree to nothing, so they are evidence of nothing.
-        evidence = evidence.model_copy(update={"text": None})
+        evidence = evidence.model_copy(update={"text": None, "raw": None})
     half = case.evidences.seal(
         evidence,
         reaches,

@@ -2,6 +2,7 @@
 
 The words become one of the events that the ledger knows, before anything is written: a STOP is a
 revocation of all but service on its channel, a START a grant on its account, and talk is a sight.
+A plain yes or no may answer a question of ours; without one it is talk too.
 Whoever asks for a pause gets one, on the channel. What is doubtful is a pause too, of which nobody
 knows the end before somebody has looked at the words.
 """
@@ -9,7 +10,7 @@ knows the end before somebody has looked at the words.
 from datetime import date
 
 from services.consent.confirmations import WORDING_VERSION, Occasion, reply
-from services.consent.keywords import UNDETERMINED, Keyword, meaning
+from services.consent.keywords import UNDETERMINED, Keyword, answer, meaning
 from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Evidence, Heard, Scope
 
 OWN_WORDS = "chat"
@@ -23,6 +24,10 @@ def understand(event: ConsentEventIn) -> tuple[ConsentEventIn, Heard | None]:
         return event, None
     text = event.evidence.text
     keyword = meaning(text) if text else None
+    if keyword is None and text and event.evidence.source == OWN_WORDS and (said := answer(text)):
+        action = "confirm" if said == "yes" else "decline"
+        evidence = event.evidence.model_copy(update={"rule": f"answer:{said}", "score": 1.0})
+        return event.model_copy(update={"action": action, "evidence": evidence}), None
     match keyword:
         case Keyword(meaning="stop"):
             changes = {"action": "revoke", "scope": Scope.CHANNEL}
@@ -51,8 +56,10 @@ def answered(
     """Add what was heard, and the one reply where the caller wants to give one.
 
     `languages`: the person's own first, then the brand's. `until`: the day on which a pause ends
-    where the person is.
+    where the person is. A notice that is asked is the reply.
     """
+    if recorded.question is not None:
+        return recorded.model_copy(update={"heard": heard})
     occasion = _occasion(recorded, event, heard) if event.wants_reply else None
     if occasion is None:
         return recorded.model_copy(update={"heard": heard})
@@ -69,17 +76,20 @@ def _occasion(
     """Return what there is to say to the person; None for nothing."""
     if heard is not None and heard.meaning == "help":
         return "help"
-    if event.action == "revoke":
-        return "stopped"
-    if event.action == "grant":
-        if event.purpose == "service":
-            return "ask"
-        return "started" if recorded.state == "granted" else None
-    if recorded.state == "paused":
-        if recorded.paused_until is not None:
+    match event.action, recorded.state:
+        case "revoke", _:
+            return "stopped"
+        case "decline", "revoked":
+            return "declined"
+        case (("grant" | "confirm"), "granted"):
+            return "started"
+        case "grant", "unchanged" if recorded.reason == "already_granted":
+            return "started"
+        case _, "paused" if recorded.paused_until is not None:
             return "paused"
-        # Nobody is asked again and again: any other reason says that they were, not long ago.
-        return "doubt" if recorded.reason == "doubtful" else None
+        case _, "paused":
+            # Nobody is asked again and again: any other reason says that they were, not long ago.
+            return "doubt" if recorded.reason == "doubtful" else None
     return None
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.consent import deeds, policy
+from services.consent import deeds, optin, policy
 from services.consent.deeds import Case, append, know, line, tell
 from services.consent.moments import as_utc
 from services.consent.queries import ledger, pauses, reviews
@@ -52,14 +52,14 @@ async def resume(case: Case) -> ConsentRecorded:
 async def grant(case: Case) -> ConsentRecorded:
     """A yes. The person's own, in the chat, ends a pause too; a yes that held just goes on."""
     if not case.spoken or case.event.purpose != policy.MARKETING:
-        return await deeds.grant(case)
+        return await optin.grant(case)
     found = await _covering(case)
     if len(_earlier(case, found)) < len(found):
         return await append(case, line(case, "unchanged", reason="older_than_pause"))
     if found and await pauses.holds(case.connection, case.place):
         await know(case, blocked_at=None)
         return await go_on(case, found)
-    recorded = await deeds.grant(case)
+    recorded = await optin.grant(case)
     if found and recorded.state != "unchanged":
         event = case.event.model_copy(update={"id": derived_id(case.event.id, "resume")})
         await go_on(replace(case, event=event), found)
@@ -83,7 +83,7 @@ async def revoke(case: Case) -> ConsentRecorded:
 
 
 DEEDS: Mapping[str, Callable[[Case], Awaitable[ConsentRecorded]]] = {
-    **deeds.DEEDS,
+    **optin.DEEDS,
     "grant": grant,
     "revoke": revoke,
     "pause": pause,

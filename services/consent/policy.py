@@ -28,6 +28,13 @@ ASKED_ONCE_IN = timedelta(days=30)
 CLOCKS_APART = timedelta(minutes=5)
 """How far ahead of ours a platform's clock may be; a later time is not believed."""
 
+OPEN_FOR = timedelta(days=7)
+"""How long a question waits for a tap, or for a START."""
+WORDS_OPEN_FOR = timedelta(days=1)
+"""How long it waits for a plain "yes"."""
+
+# Where a yes in a chat is asked for twice, if the brand does not say: Garante, 4 July 2013.
+_ASKED_TWICE = frozenset({"IT"})
 # Where a STOP on one channel must end what the brand sends on all of them: 47 CFR 64.1200(a)(10).
 _WIDENED = frozenset({"US"})
 _REACHES: Mapping[Scope, Reach] = {
@@ -50,6 +57,7 @@ class Permitted:
 _GRANTED = Permitted(True, "granted")
 _REPLY = Permitted(True, "reply")
 _NO_CONSENT = Permitted(False, "no_consent")
+_PENDING = Permitted(False, "pending")
 _REVOKED = Permitted(False, "revoked")
 _EXPIRED = Permitted(False, "expired")
 _BLOCKED = Permitted(False, "blocked")
@@ -70,6 +78,8 @@ def permitted(
             return _BLOCKED
         case "granted", _, False:
             return _PAUSED if paused else _GRANTED
+        case "pending", _, _:
+            return _PENDING
         case (("granted" | "expired"), _, _):
             return _EXPIRED
         case _:
@@ -148,7 +158,7 @@ def suppressed(status: str | None, *, blocked: bool, expired: bool, denied: bool
         return None
     if status == "revoked" or denied:
         return "revoked"
-    return None if status is None else "expired"
+    return None if status in (None, "pending") else "expired"
 
 
 def proves(source: str | None, wording: str | None) -> bool:
@@ -164,3 +174,22 @@ def grants_again(granted_at: datetime | None, *, denied_at: datetime | None) -> 
     undo the no that overtook it. On a tie the revocation wins.
     """
     return granted_at is None or denied_at is None or granted_at > denied_at
+
+
+def double_opt_in(chosen: bool | None, *, country: str) -> bool:
+    """Does a yes in a chat count only once the notice was answered?"""
+    return country in _ASKED_TWICE if chosen is None else chosen
+
+
+def answers(
+    *, asked_at: datetime, said_at: datetime | None, now: datetime, same_notice: bool, tapped: bool
+) -> bool:
+    """Is this yes an answer to the question that waits?
+
+    It must be said after the question and while it is open, to the notice that still holds. Words
+    wait for less long than a button, which names its question: in a chat that has gone on, a "yes"
+    may be meant for something else. Platforms tell whole seconds.
+    """
+    if not same_notice or now - asked_at > (OPEN_FOR if tapped else WORDS_OPEN_FOR):
+        return False
+    return said_at is None or said_at >= asked_at.replace(microsecond=0)

@@ -14,6 +14,7 @@ from services.consent import hearing, policy
 from services.consent.answers import Erased, id_reused, repeated, seen_again
 from services.consent.deeds import Case
 from services.consent.moments import as_utc, day_in
+from services.consent.optin import asked_by, told
 from services.consent.pausing import DEEDS
 from services.consent.queries import ledger, people
 from services.consent.queries.people import Place
@@ -102,7 +103,9 @@ async def _record(
     before = await ledger.find_event(connection, brand_id=event.brand_id, event_id=event.id)
     if before is not None:
         keys = await registry.evidences.of(connection, event.brand_id, [before["person_id"]])
-        return repeated(keys, event, before)
+        recorded = repeated(keys, event, before)
+        asked = await asked_by(connection, keys, event) if event.wants_reply else None
+        return recorded if asked is None else told(recorded, *asked)
     if language is not None:
         await people.learn_language(
             connection, brand_id=event.brand_id, person_id=person_id, language=language

@@ -14,7 +14,14 @@ from services.dispatcher.renderings import all_media, choose_language, render
 from services.dispatcher.stories import NoSuchStory
 from shared import clock
 from shared.clients.base import ServiceRefused, ServiceUnavailable
-from shared.contracts.campaigns import Content, HouseMessage, Message, MessageIn, StoryIn
+from shared.contracts.campaigns import (
+    Content,
+    HouseContent,
+    HouseMessage,
+    Message,
+    MessageIn,
+    StoryIn,
+)
 from shared.contracts.stories import Frame, Part, Rendering
 from shared.problems import Problem
 
@@ -89,7 +96,8 @@ async def _parts(
     channel = desk.channels[account.channel]
     if content.story_id is None and content.media_id is None and content.button is None:
         assert content.text is not None
-        return language, (channel.text(content.text, account.settings),)
+        choices = content.choices if isinstance(content, HouseContent) else ()
+        return language, (channel.text(content.text, account.settings, choices),)
     story = await _story(desk, account.brand_id, content, language)
     media = await desk.media.facts(account.brand_id, all_media(story))
     if content.media_id is not None and content.media_id not in media:

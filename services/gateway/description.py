@@ -48,6 +48,7 @@ TAGS: Final = [
     {"name": "campaigns", "description": "A story on its way to an audience."},
     {"name": "messages", "description": "One message to one person, and what became of any."},
     {"name": "consents", "description": "Who said yes and no, to what, in which words."},
+    {"name": "notices", "description": "What people are shown before they say yes."},
     {"name": "people", "description": "What is known of a person, and their history."},
     {
         "name": "policy",

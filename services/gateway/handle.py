@@ -1,8 +1,8 @@
 """From what a platform told us to what follows from it.
 
     wrote       the registry knows; STOP → revocation, START → grant, HELP → reply; told the brand
-    started     with a payload → grant of marketing; bare → grant of service, and the question
-    tapped      the button stops turning; ours mean STOP or START; told to the brand
+    started     with a payload → a yes to marketing; bare → grant of service, and the question
+    tapped      the button stops turning; ours mean STOP, START, or answer a question; told on
     blocked     a revocation by way of the platform      unblocked   reachable, no new consent
     opted out   a revocation of marketing on the account, said to the platform
     opted in    a grant, by what the platform documents as an opt-in
@@ -14,6 +14,7 @@ Everything has an id that follows from the stored webhook, so all of it may be d
 crash, and nothing happens twice. There is at most one reply to one event.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -31,12 +32,13 @@ from services.gateway.revocations import Revoker, Silenced
 from shared.clients.base import ServiceRefused, ServiceUnavailable
 from shared.clients.dispatcher import DispatcherClient
 from shared.contracts.accounts import EventIn
-from shared.contracts.campaigns import Content, Halt, HouseMessage, ReceiptIn
+from shared.contracts.campaigns import Halt, HouseContent, HouseMessage, ReceiptIn
 from shared.contracts.consent import (
     ConsentEventIn,
     ConsentRecorded,
     Evidence,
     Profile,
+    Question,
     Scope,
 )
 from shared.contracts.erasures import Erased
@@ -54,10 +56,11 @@ from shared.contracts.inbound import (
     ReceiptCame,
 )
 from shared.contracts.merges import MergeIn, MoveIn
+from shared.contracts.stories import Choice
 
 log = structlog.get_logger()
 
-Action = Literal["grant", "revoke", "block", "unblock", "seen", "heard"]
+Action = Literal["grant", "confirm", "decline", "revoke", "block", "unblock", "seen", "heard"]
 
 STOP_BUTTON = "permesso:stop"
 START_BUTTON = "permesso:start"
@@ -65,8 +68,13 @@ _BUTTONS: dict[str, tuple[Action, Scope]] = {
     STOP_BUTTON: ("revoke", Scope.CHANNEL),
     START_BUTTON: ("grant", Scope.PURPOSE),
 }
+YES_BUTTON = "permesso:yes:"
+NO_BUTTON = "permesso:no:"
+"""Before the id of the question, in hexadecimal: 45 bytes at most."""
+_ANSWER = re.compile(r"permesso:(yes|no):([0-9a-f]{32})\Z")
 _LONGEST_QUOTE = 4_096
 _LONGEST_WORDING = 10_000
+_LONGEST_RAW = 16_384
 
 _EVENTS = Counter("permesso_inbound_events_total", "What platforms told us.", ["channel", "type"])
 _UNKNOWN = Counter(
@@ -87,6 +95,8 @@ class Consequences:
     unsettled: list[Halt] = field(default_factory=list)
     recorded: ConsentRecorded | None = None
     erased: Erased | None = None
+    raw: str | None = None
+    """The letter itself, where it says one thing alone: evidence of that."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +129,7 @@ class Handler:
             await self._obey(letter.order(), done)
             return done
         events = letter.events()
+        done.raw = _raw(letter.body) if len(events) == 1 else None
         receipts = [event for event in events if isinstance(event, ReceiptCame)]
         if receipts:
             await self._receive(letter, receipts)
@@ -167,10 +178,11 @@ class Handler:
                     )
             except (ServiceUnavailable, ServiceRefused) as error:
                 log.info("tap.unacknowledged", inbox=str(letter.id), error=type(error).__name__)
-        action, scope = _BUTTONS.get(event.data, ("seen", Scope.PURPOSE))
-        rule = f"button:{event.data}" if event.data in _BUTTONS else None
+        action, scope, question = _meant(event.data)
+        rule = None if action == "seen" else f"button:{event.data}"
         evidence = _evidence(letter, event, source="button", rule=rule)
         said = _consent(letter, event, action, scope=scope, evidence=evidence)
+        said = said.model_copy(update={"question": question})
         recorded = await self._carry(letter, event, said, done)
         await self._tell(letter, event, recorded, kind="tap", tapped=event.data)
 
@@ -196,9 +208,15 @@ class Handler:
         self, letter: Letter, event: FromPerson, said: ConsentEventIn, done: Consequences
     ) -> ConsentRecorded:
         """Record it, carry a no to its end, and only then give the one answer that is owed."""
-        recorded = await self._revoke(said.model_copy(update={"wants_reply": True}), done)
+        owed = {
+            "wants_reply": True,
+            "reply_id": _reply_id(letter, event),
+            "evidence": said.evidence.model_copy(update={"raw": done.raw}),
+        }
+        recorded = await self._revoke(said.model_copy(update=owed), done)
         if recorded.reply is not None:
-            await self._reply(letter, event, recorded.reply, recorded.person_id)
+            content = HouseContent(text=recorded.reply, choices=_choices(recorded.question))
+            await self._reply(letter, event, content, recorded.person_id)
         return recorded
 
     async def _obey(self, order: ConsentEventIn | MergeIn, done: Consequences) -> None:
@@ -216,14 +234,16 @@ class Handler:
         done.recorded = silenced.recorded
         return silenced.recorded
 
-    async def _reply(self, letter: Letter, event: FromPerson, text: str, person_id: UUID) -> None:
+    async def _reply(
+        self, letter: Letter, event: FromPerson, content: HouseContent, person_id: UUID
+    ) -> None:
         """Queue the one reply to this event. A refusal of it is noted; all else was done."""
         message = HouseMessage(
-            id=letter.id_for(event.key, "reply"),
+            id=_reply_id(letter, event),
             account_id=letter.account_id,
             address=event.address,
             purpose="reply",
-            content=Content(text=text),
+            content=content,
             person_id=person_id,
         )
         try:
@@ -281,6 +301,37 @@ class Handler:
         ]
         async with self.desk:
             await self.dispatcher.receipts(letter.brand_id, told)
+
+
+def _meant(data: str) -> tuple[Action, Scope, UUID | None]:
+    """Return what a tapped button says, and the question that it answers."""
+    if answered := _ANSWER.match(data):
+        yes, question = answered.groups()
+        return "confirm" if yes == "yes" else "decline", Scope.PURPOSE, UUID(question)
+    return *_BUTTONS.get(data, ("seen", Scope.PURPOSE)), None
+
+
+def _choices(question: Question | None) -> tuple[Choice, ...]:
+    """Return the buttons below a question."""
+    if question is None:
+        return ()
+    return (
+        Choice(label=question.yes, data=f"{YES_BUTTON}{question.id.hex}"),
+        Choice(label=question.no, data=f"{NO_BUTTON}{question.id.hex}"),
+    )
+
+
+def _reply_id(letter: Letter, event: FromPerson) -> UUID:
+    return letter.id_for(event.key, "reply")
+
+
+def _raw(body: bytes) -> str | None:
+    """Return a webhook as it came, unless it is too long or no text."""
+    try:
+        raw = body.decode()
+    except UnicodeDecodeError:
+        return None
+    return raw if len(body) <= _LONGEST_RAW else None
 
 
 def _consent(

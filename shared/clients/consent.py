@@ -26,6 +26,7 @@ from shared.contracts.erasures import Erased, EraseIn
 from shared.contracts.imports import AsideRows, Import, ImportIn, ImportRows
 from shared.contracts.ledger import LogCheckpoint, LogConsistency, LogEntries, LogProof
 from shared.contracts.merges import MergeIn, MoveIn, SplitIn
+from shared.contracts.notices import Notice, NoticeIn, Notices
 from shared.contracts.policy import BrandPolicy
 from shared.contracts.proofs import Dossier, Statement, StatementIn
 from shared.contracts.reviews import Review, Reviews, ReviewStatus
@@ -73,6 +74,24 @@ class ConsentClient:
         """Let other rules hold for a brand from now on."""
         path = f"/v1/brands/{brand_id}/policy"
         return await self._service.ask(BrandPolicy, "PUT", path, body=policy)
+
+    async def put_notice(self, brand_id: UUID, notice_id: UUID, notice: NoticeIn) -> Notice:
+        """Make the next version of a notice. Raises `ServiceRefused`: `id_reused`, `invalid`."""
+        path = f"/v1/brands/{brand_id}/notices/{notice_id}"
+        return await self._service.ask(Notice, "PUT", path, body=notice)
+
+    async def get_notice(self, brand_id: UUID, notice_id: UUID) -> Notice:
+        """Return a notice, or raise `ServiceRefused` with status 404."""
+        path = f"/v1/brands/{brand_id}/notices/{notice_id}"
+        return await self._service.ask(Notice, "GET", path)
+
+    async def notices(
+        self, brand_id: UUID, *, after: UUID | None = None, limit: int = 50
+    ) -> Notices:
+        """Return a brand's notices, the newest first, after the one of the id `after`."""
+        params = {"after": None if after is None else str(after), "limit": limit}
+        path = f"/v1/brands/{brand_id}/notices"
+        return await self._service.ask(Notices, "GET", path, params=params)
 
     async def put_account(self, account: AccountFacts) -> AccountFacts:
         """Tell the registry about an account; its channel never changes."""

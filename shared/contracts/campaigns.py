@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from shared.contracts.base import Contract
 from shared.contracts.consent import Address, AnyPurpose, AudienceFilter, Purpose
-from shared.contracts.stories import Button, Finding, Frame, Language, Variant
+from shared.contracts.stories import Button, Choice, Finding, Frame, Language, Variant
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 
@@ -230,6 +230,18 @@ class Content(Contract):
         return self
 
 
+class HouseContent(Content):
+    """What the house itself says: also a question, with the answers to tap."""
+
+    choices: Annotated[tuple[Choice, ...], Field(max_length=3)] = ()
+
+    @model_validator(mode="after")
+    def _below_words(self) -> "HouseContent":
+        if self.choices and (self.text is None or self.media_id or self.button):
+            raise ValueError("choices stand below words alone")
+        return self
+
+
 class MessageIn(Contract):
     """One message to one person."""
 
@@ -246,7 +258,7 @@ class HouseMessage(Contract):
     account_id: UUID
     address: Address
     purpose: AnyPurpose
-    content: Content
+    content: HouseContent
     person_id: UUID | None = None
     language: str | None = None
 

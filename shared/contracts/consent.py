@@ -29,6 +29,23 @@ class Scope(StrEnum):
     BRAND = "brand"
 
 
+class NoticeShown(Contract):
+    """Which notice a person was shown, and how: what a yes was an answer to."""
+
+    id: UUID | None = None
+    """None for the house's own wording."""
+    version: str
+    language: str
+    digest: str
+    """SHA-256 of the notice's text in this language, in hexadecimal."""
+    event_id: UUID
+    """The line of the ledger that says that it was served."""
+    message_id: UUID | None = None
+    """The message that served it."""
+    platform_id: Annotated[str, StringConstraints(max_length=256)] | None = None
+    """The platform's id of that message, where the answer names it."""
+
+
 class Evidence(Contract):
     """How a person said it: what a regulator asks for."""
 
@@ -56,6 +73,10 @@ class Evidence(Contract):
     """The person's own words."""
     note: Annotated[str, StringConstraints(max_length=1_000)] | None = None
     """What somebody of the brand wrote down about it."""
+    notice: NoticeShown | None = None
+    """What they were shown before they said it."""
+    raw: Annotated[str, StringConstraints(max_length=16_384)] | None = None
+    """The webhook that said it, where it said nothing else."""
 
 
 class Profile(Contract):
@@ -70,8 +91,20 @@ class ConsentEventIn(Contract):
 
     id: UUID
     brand_id: UUID
-    action: Literal["grant", "revoke", "pause", "resume", "block", "unblock", "seen", "heard"]
-    """`heard`: the person wrote `evidence.text`; the registry finds out what it means.
+    action: Literal[
+        "grant",
+        "confirm",
+        "decline",
+        "revoke",
+        "pause",
+        "resume",
+        "block",
+        "unblock",
+        "seen",
+        "heard",
+    ]
+    """`confirm`, `decline`: the person answered a notice, by `question` where they tapped.
+    `heard`: the person wrote `evidence.text`; the registry finds out what it means.
     `seen`: the person was there; known from now on, nothing agreed.
     `pause`: no marketing before `until`, whatever was granted; `resume`: go on."""
     account_id: UUID
@@ -90,6 +123,10 @@ class ConsentEventIn(Contract):
     profile: Profile = Profile()
     wants_reply: bool = False
     """The person said it in a chat, where one answer is owed."""
+    question: UUID | None = None
+    """The question whose button was tapped."""
+    reply_id: UUID | None = None
+    """The id of the message that will carry the answer."""
 
 
 class Heard(Contract):
@@ -120,6 +157,15 @@ RecordedState = Literal["granted", "pending", "revoked", "paused", "unchanged"]
 """What an event led to. `pending`: a yes that waits for its second half. `paused`: not for now."""
 
 
+class Question(Contract):
+    """A notice that waits for an answer, with the words on its two buttons."""
+
+    id: UUID
+    """The line of the ledger that says that it was served."""
+    yes: str
+    no: str
+
+
 class ConsentRecorded(Contract):
     """What became of an event; equal for a repeat of it."""
 
@@ -141,6 +187,8 @@ class ConsentRecorded(Contract):
     """The one answer that the person is owed, in their language; None for none."""
     reply_wording: str | None = None
     """The version of the wording of `reply`."""
+    question: Question | None = None
+    """What `reply` asks, where it is a notice."""
 
 
 class PermissionQuestion(Contract):
@@ -158,7 +206,7 @@ class Permission(Contract):
     address: Address
     allowed: bool
     reason: str
-    """`granted`, `reply`; or `no_consent`, `revoked`, `expired`, `blocked`, `paused`."""
+    """`granted`, `reply`; or `no_consent`, `pending`, `revoked`, `expired`, `blocked`, `paused`."""
     consent_event_id: UUID | None = None
     seq: int = 0
 
@@ -243,7 +291,7 @@ class ConsentState(Contract):
     account_id: UUID
     address: Address
     purpose: str
-    status: Literal["granted", "revoked", "expired"]
+    status: Literal["granted", "pending", "revoked", "expired"]
     since: datetime
     expires_at: datetime | None = None
     paused: bool = False

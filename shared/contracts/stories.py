@@ -18,6 +18,14 @@ class Button(Contract):
     url: ButtonUrl
 
 
+class Choice(Contract):
+    """An answer that a person can give with one tap."""
+
+    label: Annotated[str, StringConstraints(min_length=1, max_length=20)]
+    data: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
+    """What comes back with the tap."""
+
+
 class Frame(Contract):
     """One screen: a picture or a video, words, or both."""
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from channels.base.text import utf16_length
 from channels.telegram.render import render, text
-from shared.contracts.stories import Frame, MediaFacts, Part, RenderedStory, Rendering
+from shared.contracts.stories import Choice, Frame, MediaFacts, Part, RenderedStory, Rendering
 from shared.ids import new_id
 from tests.channels.steady import steady
 
@@ -353,3 +353,11 @@ def check_part(part: Part, media: dict[UUID, MediaFacts]) -> None:
         (button,) = row
         assert set(button) == {"text", "url"}
         assert "." in button["url"]
+
+
+def test_choices_stand_side_by_side_and_come_back_with_a_tap() -> None:
+    part = text("Permesso?", {}, (Choice(label="Sì", data="a"), Choice(label="No", data="b")))
+
+    (row,) = part.params["reply_markup"]["inline_keyboard"]
+    assert row == [{"text": "Sì", "callback_data": "a"}, {"text": "No", "callback_data": "b"}]
+    assert "reply_markup" not in text("Ciao", {}).params

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.webhook.render import render, text
-from shared.contracts.stories import Frame, MediaFacts, RenderedStory
+from shared.contracts.stories import Choice, Frame, MediaFacts, RenderedStory
 from shared.ids import new_id
 from tests.channels.steady import steady
 
@@ -88,3 +88,10 @@ def test_any_story_can_be_written_as_json(title: str, frames: list[Frame]) -> No
 
 def test_a_text_is_a_document_too() -> None:
     assert text("Ciao", {}).params == {"type": "text", "text": "Ciao"}
+
+
+def test_choices_are_told_with_what_a_tap_brings_back() -> None:
+    part = text("Permesso?", {}, (Choice(label="Sì", data="a"),))
+
+    assert part.params["choices"] == [{"label": "Sì", "data": "a"}]
+    assert "choices" not in text("Ciao", {}).params

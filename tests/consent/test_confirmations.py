@@ -8,7 +8,7 @@ import pytest
 
 from services.consent import confirmations
 from services.consent.confirmations import LANGUAGES, Occasion, choose_language, reply, spell_day
-from services.consent.keywords import meaning
+from services.consent.keywords import answer, meaning
 
 OCCASIONS = get_args(Occasion)
 DAY = date(2027, 3, 1)
@@ -80,4 +80,13 @@ def test_every_language_knows_twelve_months() -> None:
 
 
 def test_the_version_of_the_words_is_known() -> None:
-    assert confirmations.WORDING_VERSION == "2026-11"
+    assert confirmations.WORDING_VERSION == "2026-11.2"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_both_buttons_are_written_in_every_language_and_fit(language: str) -> None:
+    yes, no = confirmations.buttons(language)
+
+    assert 1 <= len(yes) <= 20
+    assert 1 <= len(no) <= 20
+    assert (answer(yes), answer(no)) == ("yes", "no")

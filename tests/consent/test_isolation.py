@@ -9,6 +9,7 @@ from shared.contracts.consent import Evidence
 from shared.contracts.erasures import EraseIn
 from shared.contracts.imports import ImportIn, ImportRow, ImportRows
 from shared.contracts.merges import MergeIn
+from shared.contracts.notices import NoticeIn
 from shared.database import Database
 from shared.ids import new_id
 from tests.consent.consent_house import House
@@ -18,7 +19,7 @@ TENANT = (
     *("person_key", "suppression"),
     *("log_leaf", "log_node", "log_checkpoint"),
     *("import", "import_aside"),
-    *("merge", "pause", "review"),
+    *("merge", "pause", "review", "notice", "question"),
 )
 IDS_ONLY = {
     "feed": {"cursor", "brand_id", "event_id", "type"},
@@ -37,6 +38,9 @@ async def full(house: House, registry: Registry) -> House:
     doubts = Evidence(source="chat", text="maybe I should unsubscribe")
     await house.say("heard", evidence=doubts)
     await house.say("revoke")
+    notice = NoticeIn(wordings={"it": "{brand}: STOP"})
+    await house.client.put_notice(house.brand_id, new_id(), notice)
+    await house.say("grant", "44", source="telegram.start", purpose="service", wants_reply=True)
     other = await house.say("grant", "43")
     await house.client.merge(
         MergeIn(

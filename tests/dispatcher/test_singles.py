@@ -3,7 +3,7 @@
 import pytest
 
 from shared.clients.base import ServiceUnavailable
-from shared.contracts.campaigns import Content, HouseMessage, MessageIn
+from shared.contracts.campaigns import Content, HouseContent, HouseMessage, MessageIn
 from shared.ids import new_id
 from tests.dispatcher.desk_rig import Rig, picture
 
@@ -54,7 +54,7 @@ async def test_a_reply_needs_no_consent_and_its_id_is_in_it(rig: Rig) -> None:
         account_id=rig.account_id,
         address="1",
         purpose="reply",
-        content=Content(text="Va bene, non ti scriviamo più."),
+        content=HouseContent(text="Va bene, non ti scriviamo più."),
         person_id=new_id(),
         language="it",
     )
@@ -109,7 +109,7 @@ async def test_a_story_in_the_persons_language(rig: Rig) -> None:
         account_id=rig.account_id,
         address="1",
         purpose="reply",
-        content=Content(story_id=story.id),
+        content=HouseContent(story_id=story.id),
         language="en-GB",
     )
 

@@ -55,8 +55,62 @@ async def test_talk_is_told_to_the_brand_and_agrees_to_nothing(gateway, aurora):
     assert [entry["action"] for entry in await history(client)] == ["seen"]
 
 
+async def asks_once(client):
+    """Let a yes in a chat count at once."""
+    answer = await client.patch("/v1/policy", json={"double_opt_in": False})
+    assert answer.status_code == 200, answer.text
+
+
+def question(gateway):
+    """Return the data of both buttons below the newest notice."""
+    *_, asked = [m.content for m in gateway.desk.messages.values() if m.content.choices]
+    return [choice.data for choice in asked.choices]
+
+
+async def test_a_yes_is_asked_for_once_more_and_its_button_confirms(gateway, aurora):
+    _, client = aurora
+    account = await gateway.telegram(client)
+    await hear(gateway, account, message(1, "/start flyer"))
+    asked = await allowed(client)
+    yes, _ = question(gateway)
+    await hear(gateway, account, tap(2, yes))
+
+    assert asked == (False, "pending")
+    assert await allowed(client) == (True, "granted")
+    _, served, confirm = await history(client)
+    notice = confirm["evidence"]["notice"]
+    (first, _) = gateway.desk.messages.values()
+    assert (served["id"], str(first.id)) == (notice["event_id"], notice["message_id"])
+    assert served["evidence"]["wording"] == first.content.text
+    assert orjson.loads(confirm["evidence"]["raw"]) == tap(2, yes)
+    assert len(yes.encode()) <= 64
+    assert gateway.desk.taps == ["tap-2"]
+
+
+async def test_the_button_no_is_a_revocation_that_is_halted(gateway, aurora):
+    _, client = aurora
+    account = await gateway.telegram(client)
+    await hear(gateway, account, message(1, "/start flyer"))
+    _, no = question(gateway)
+    await hear(gateway, account, tap(2, no))
+
+    assert await allowed(client) == (False, "revoked")
+    assert len(gateway.desk.halts) == 1
+    assert "START" in replies(gateway)[-1]
+
+
+async def test_a_button_of_no_question_agrees_to_nothing(gateway, aurora):
+    _, client = aurora
+    account = await gateway.telegram(client)
+    await hear(gateway, account, tap(1, "permesso:yes:1"), tap(2, "permesso:maybe:" + "0" * 32))
+
+    assert await allowed(client) == (False, "no_consent")
+    assert replies(gateway) == []
+
+
 async def test_start_in_words_is_a_grant_with_evidence(gateway, aurora):
     _, client = aurora
+    await asks_once(client)
     account = await gateway.telegram(client)
 
     await hear(gateway, account, message(1, "START"))
@@ -136,6 +190,7 @@ async def test_help_is_answered_and_changes_nothing(gateway, aurora):
 
 async def test_a_followed_link_is_a_grant_and_a_bare_start_only_a_question(gateway, aurora):
     _, client = aurora
+    await asks_once(client)
     account = await gateway.telegram(client)
 
     await hear(gateway, account, message(1, "/start", chat=7), message(2, "/start flyer", chat=8))
@@ -175,6 +230,7 @@ async def test_a_tap_is_acknowledged_and_told(gateway, aurora):
 
 async def test_our_own_buttons_mean_start_and_stop(gateway, aurora):
     _, client = aurora
+    await asks_once(client)
     account = await gateway.telegram(client)
 
     await hear(gateway, account, tap(1, START_BUTTON))

@@ -15,7 +15,13 @@ import pytest
 import schemathesis
 from PIL import Image
 
-from services.gateway import examples, import_examples, merge_examples, review_examples
+from services.gateway import (
+    examples,
+    import_examples,
+    merge_examples,
+    notice_examples,
+    review_examples,
+)
 from services.gateway.app import create_app
 from tests.gateway.gateways import settings_for
 from tests.house import OPERATOR_KEY, House, a_house
@@ -24,7 +30,7 @@ from tests.postgres import Urls
 NOWHERE = "postgresql://nobody:x@127.0.0.1:1/none"
 FIRST_DAY = (
     "create_brand list_brands create_key list_keys list_channels "
-    "get_policy change_policy "
+    "get_policy change_policy create_notice list_notices get_notice "
     "create_account list_accounts get_account connect_account change_account "
     "upload_media get_media get_media_content "
     "create_story list_stories get_story list_renderings change_story "
@@ -177,6 +183,7 @@ _IDS = {
     "endpoint_id": examples.ENDPOINT_ID,
     "event_id": examples.EVENT_ID,
     "import_id": import_examples.IMPORT_ID,
+    "notice_id": notice_examples.NOTICE_ID,
     "consent_event_id": examples.CONSENT_ID,
     "review_id": review_examples.REVIEW_ID,
 }

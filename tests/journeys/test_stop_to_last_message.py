@@ -103,12 +103,16 @@ async def test_start_after_stop_is_a_new_consent(house):
     # Telegram tells whole seconds, and on a tie the revocation wins.
     house.telegram.clock.advance(2)
     house.say(ada, "START")
+    await house.until(lambda: len(house.shown(ada)) == 1)
+    asked = await house.allowed(ada)
+    house.tap(ada, "permesso:yes:")
 
     async def back():
         return await house.allowed(ada) == "granted"
 
     await house.until(back)
     campaign = await house.campaign(STORY)
+    assert asked == "pending"
     assert (await house.finished(campaign))["sent"] == 1
 
 

@@ -7,7 +7,10 @@ from uuid import UUID
 
 import asyncpg
 
-KNOW_A_PERSON = ("state", "denial", "pause", "review", "address", "identity", "person_key")
+KNOW_A_PERSON = (
+    *("state", "denial", "pause", "review", "question"),
+    *("address", "identity", "person_key"),
+)
 """The tables that hold a `person_id`, but for the ledger's lines and `person` itself."""
 
 # Whoever was merged into the person is the person. In one order, as everywhere.

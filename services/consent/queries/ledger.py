@@ -106,12 +106,12 @@ SET platform_at = greatest(d.platform_at, excluded.platform_at), seq = excluded.
 _GRANT = """
 INSERT INTO consent.state (brand_id, account_id, purpose, address, status, blocked, event_id, seq,
     since, expires_at, person_id, paused_until)
-VALUES ($1, $2, $3, $4, 'granted', $5, $6, $7, $8, $9, $10, CASE WHEN $3 <> 'service' THEN (
+VALUES ($1, $2, $3, $4, $12, $5, $6, $7, $8, $9, $10, CASE WHEN $3 <> 'service' THEN (
     SELECT max(p.until) FROM consent.pause p WHERE p.brand_id = $1 AND p.person_id = $10
       AND (p.reach, p.target)
           IN (('account', $2::uuid::text), ('channel', $11), ('brand', ''))) END)
 ON CONFLICT (brand_id, account_id, purpose, address) DO UPDATE
-SET status = 'granted', blocked = excluded.blocked, event_id = excluded.event_id,
+SET status = excluded.status, blocked = excluded.blocked, event_id = excluded.event_id,
     seq = excluded.seq, since = excluded.since, expires_at = excluded.expires_at,
     paused_until = excluded.paused_until
 """
@@ -216,7 +216,7 @@ async def deny(
 
 
 async def grant(connection: asyncpg.Connection, entry: Entry, *, seq: int, blocked: bool) -> None:
-    """Let the entry's purpose be granted, and remember to end it."""
+    """Let the entry's purpose be granted, or pending, as its outcome says; remember to end it."""
     place = entry.place
     await connection.execute(
         _GRANT,
@@ -231,6 +231,7 @@ async def grant(connection: asyncpg.Connection, entry: Entry, *, seq: int, block
         entry.expires_at,
         entry.person_id,
         place.channel,
+        entry.outcome,
     )
     if entry.expires_at is not None:
         await connection.execute(_END, entry.id, place.brand_id, entry.expires_at)
