@@ -13,7 +13,7 @@ from services.consent.evidence import Halves
 from services.consent.queries import feed as queries
 from services.consent.registry import Registry
 from shared.clock import ticks
-from shared.contracts.consent import Feed, FeedItem
+from shared.contracts.feed import Feed, FeedItem
 
 log = structlog.get_logger()
 

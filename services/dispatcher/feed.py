@@ -13,7 +13,7 @@ from services.dispatcher.events import EventRow
 from services.dispatcher.queries import forgetting
 from shared.clients.base import ServiceUnavailable
 from shared.clients.consent import ConsentClient
-from shared.contracts.consent import Feed, FeedItem
+from shared.contracts.feed import Feed, FeedItem
 from shared.database import Database
 from shared.ids import derived_id
 

@@ -11,7 +11,7 @@ from prometheus_client import Counter
 from services.dispatcher.feed import advance, find_position
 from shared.clients.base import ServiceUnavailable
 from shared.clients.consent import ConsentClient
-from shared.contracts.consent import FeedItem
+from shared.contracts.feed import FeedItem
 from shared.database import Database
 from shared.http import SendingClient, SendingError
 

@@ -14,21 +14,20 @@ Everything has an id that follows from the stored webhook, so all of it may be d
 crash, and nothing happens twice. There is at most one reply to one event.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
 
-from channels.registry import CHANNELS
+from services.gateway import sayings
 from services.gateway.breaker import Breaker
 from services.gateway.eraser import Eraser
 from services.gateway.gather import Gather
 from services.gateway.letters import API, Letter
 from services.gateway.revocations import Revoker, Silenced
+from services.gateway.sayings import FromPerson
 from shared.clients.base import ServiceRefused, ServiceUnavailable
 from shared.clients.dispatcher import DispatcherClient
 from shared.contracts.accounts import EventIn
@@ -36,10 +35,6 @@ from shared.contracts.campaigns import Halt, HouseContent, HouseMessage, Receipt
 from shared.contracts.consent import (
     ConsentEventIn,
     ConsentRecorded,
-    Evidence,
-    Profile,
-    Question,
-    Scope,
 )
 from shared.contracts.erasures import Erased
 from shared.contracts.inbound import (
@@ -55,35 +50,14 @@ from shared.contracts.inbound import (
     PersonWrote,
     ReceiptCame,
 )
-from shared.contracts.merges import MergeIn, MoveIn
-from shared.contracts.stories import Choice
+from shared.contracts.merges import MergeIn
 
 log = structlog.get_logger()
 
-Action = Literal["grant", "confirm", "decline", "revoke", "block", "unblock", "seen", "heard"]
-
-STOP_BUTTON = "permesso:stop"
-START_BUTTON = "permesso:start"
-_BUTTONS: dict[str, tuple[Action, Scope]] = {
-    STOP_BUTTON: ("revoke", Scope.CHANNEL),
-    START_BUTTON: ("grant", Scope.PURPOSE),
-}
-YES_BUTTON = "permesso:yes:"
-NO_BUTTON = "permesso:no:"
-"""Before the id of the question, in hexadecimal: 45 bytes at most."""
-_ANSWER = re.compile(r"permesso:(yes|no):([0-9a-f]{32})\Z")
-_LONGEST_QUOTE = 4_096
-_LONGEST_WORDING = 10_000
-_LONGEST_RAW = 16_384
 
 _EVENTS = Counter("permesso_inbound_events_total", "What platforms told us.", ["channel", "type"])
 _UNKNOWN = Counter(
     "permesso_inbound_not_understood_total", "What nothing follows from.", ["channel", "kind"]
-)
-
-FromPlatform = PersonOptedOut | PersonOptedIn | PersonLeft
-FromPerson = (
-    PersonWrote | PersonStarted | PersonTapped | PersonBlocked | PersonUnblocked | FromPlatform
 )
 
 
@@ -129,7 +103,7 @@ class Handler:
             await self._obey(letter.order(), done)
             return done
         events = letter.events()
-        done.raw = _raw(letter.body) if len(events) == 1 else None
+        done.raw = sayings.raw(letter.body) if len(events) == 1 else None
         receipts = [event for event in events if isinstance(event, ReceiptCame)]
         if receipts:
             await self._receive(letter, receipts)
@@ -144,19 +118,19 @@ class Handler:
                 case PersonTapped():
                     await self._tapped(letter, event, done)
                 case PersonBlocked():
-                    await self._revoke(_consent(letter, event, "block"), done)
+                    await self._revoke(sayings.consent(letter, event, "block"), done)
                 case PersonUnblocked():
-                    await self.revoker.record(_consent(letter, event, "unblock"))
+                    await self.revoker.record(sayings.consent(letter, event, "unblock"))
                 case PersonOptedOut():
-                    await self._revoke(_opted_out(letter, event), done)
+                    await self._revoke(sayings.opted_out(letter, event), done)
                 case PersonOptedIn():
-                    await self.revoker.record(_opted_in(letter, event))
+                    await self.revoker.record(sayings.opted_in(letter, event))
                 case PersonLeft():
                     await self._left(letter, event, done)
                 case NotUnderstood():
                     _UNKNOWN.labels(letter.channel, event.kind.partition(".")[0][:40]).inc()
                 case AddressMoved():
-                    await self.revoker.move(_move(letter, event))
+                    await self.revoker.move(sayings.moved(letter, event))
                 case ReceiptCame():
                     pass
             if not isinstance(event, ReceiptCame):
@@ -165,7 +139,7 @@ class Handler:
 
     async def _wrote(self, letter: Letter, event: PersonWrote, done: Consequences) -> None:
         """Let the registry find out what was said; answer once, where an answer is owed."""
-        said = _consent(letter, event, "heard", evidence=_heard(letter, event))
+        said = sayings.consent(letter, event, "heard", evidence=sayings.heard(letter, event))
         recorded = await self._carry(letter, event, said, done)
         await self._tell(letter, event, recorded, kind=event.kind, text=event.text)
 
@@ -178,10 +152,10 @@ class Handler:
                     )
             except (ServiceUnavailable, ServiceRefused) as error:
                 log.info("tap.unacknowledged", inbox=str(letter.id), error=type(error).__name__)
-        action, scope, question = _meant(event.data)
+        action, scope, question = sayings.meant(event.data)
         rule = None if action == "seen" else f"button:{event.data}"
-        evidence = _evidence(letter, event, source="button", rule=rule)
-        said = _consent(letter, event, action, scope=scope, evidence=evidence)
+        evidence = sayings.evidence_of(letter, event, source="button", rule=rule)
+        said = sayings.consent(letter, event, action, scope=scope, evidence=evidence)
         said = said.model_copy(update={"question": question})
         recorded = await self._carry(letter, event, said, done)
         await self._tell(letter, event, recorded, kind="tap", tapped=event.data)
@@ -190,19 +164,19 @@ class Handler:
         """A link of ours that was followed is a yes; a bare start says that a bot was opened."""
         invited = event.payload is not None
         source = f"{letter.channel}.start"
-        said = _consent(
+        said = sayings.consent(
             letter,
             event,
             "grant",
             purpose="marketing" if invited else "service",
-            evidence=_evidence(letter, event, source=source, payload=event.payload),
+            evidence=sayings.evidence_of(letter, event, source=source, payload=event.payload),
         )
         recorded = await self._carry(letter, event, said, done)
         await self._tell(letter, event, recorded, kind="start", payload=event.payload)
 
     async def _left(self, letter: Letter, event: PersonLeft, done: Consequences) -> None:
         """Whoever left is written to no more: not even for service, whatever it was agreed to."""
-        await self._revoke(_gone(letter, event), done)
+        await self._revoke(sayings.gone(letter, event), done)
 
     async def _carry(
         self, letter: Letter, event: FromPerson, said: ConsentEventIn, done: Consequences
@@ -210,12 +184,12 @@ class Handler:
         """Record it, carry a no to its end, and only then give the one answer that is owed."""
         owed = {
             "wants_reply": True,
-            "reply_id": _reply_id(letter, event),
+            "reply_id": sayings.reply_id(letter, event),
             "evidence": said.evidence.model_copy(update={"raw": done.raw}),
         }
         recorded = await self._revoke(said.model_copy(update=owed), done)
         if recorded.reply is not None:
-            content = HouseContent(text=recorded.reply, choices=_choices(recorded.question))
+            content = HouseContent(text=recorded.reply, choices=sayings.choices(recorded.question))
             await self._reply(letter, event, content, recorded.person_id)
         return recorded
 
@@ -239,7 +213,7 @@ class Handler:
     ) -> None:
         """Queue the one reply to this event. A refusal of it is noted; all else was done."""
         message = HouseMessage(
-            id=_reply_id(letter, event),
+            id=sayings.reply_id(letter, event),
             account_id=letter.account_id,
             address=event.address,
             purpose="reply",
@@ -301,129 +275,3 @@ class Handler:
         ]
         async with self.desk:
             await self.dispatcher.receipts(letter.brand_id, told)
-
-
-def _meant(data: str) -> tuple[Action, Scope, UUID | None]:
-    """Return what a tapped button says, and the question that it answers."""
-    if answered := _ANSWER.match(data):
-        yes, question = answered.groups()
-        return "confirm" if yes == "yes" else "decline", Scope.PURPOSE, UUID(question)
-    return *_BUTTONS.get(data, ("seen", Scope.PURPOSE)), None
-
-
-def _choices(question: Question | None) -> tuple[Choice, ...]:
-    """Return the buttons below a question."""
-    if question is None:
-        return ()
-    return (
-        Choice(label=question.yes, data=f"{YES_BUTTON}{question.id.hex}"),
-        Choice(label=question.no, data=f"{NO_BUTTON}{question.id.hex}"),
-    )
-
-
-def _reply_id(letter: Letter, event: FromPerson) -> UUID:
-    return letter.id_for(event.key, "reply")
-
-
-def _raw(body: bytes) -> str | None:
-    """Return a webhook as it came, unless it is too long or no text."""
-    try:
-        raw = body.decode()
-    except UnicodeDecodeError:
-        return None
-    return raw if len(body) <= _LONGEST_RAW else None
-
-
-def _consent(
-    letter: Letter,
-    event: FromPerson,
-    action: Action,
-    *,
-    purpose: str = "marketing",
-    scope: Scope = Scope.PURPOSE,
-    evidence: Evidence | None = None,
-) -> ConsentEventIn:
-    """Say to the registry what a person did."""
-    return ConsentEventIn(
-        id=letter.id_for(event.key, action),
-        brand_id=letter.brand_id,
-        action=action,
-        account_id=letter.account_id,
-        address=event.address,
-        purpose=purpose,
-        scope=scope,
-        evidence=evidence or _evidence(letter, event, source="chat"),
-        profile=Profile(language=event.language, name=event.name),
-    )
-
-
-def _move(letter: Letter, event: AddressMoved) -> MoveIn:
-    return MoveIn(
-        id=letter.id_for(event.key, "moved"),
-        brand_id=letter.brand_id,
-        account_id=letter.account_id,
-        address=event.address,
-        new_address=event.new_address,
-        at=event.at,
-        inbox_id=letter.id,
-    )
-
-
-def _opted_out(letter: Letter, event: PersonOptedOut) -> ConsentEventIn:
-    said = _consent(
-        letter, event, "revoke", scope=Scope.ACCOUNT, evidence=_told(letter, event, "opt_out")
-    )
-    return said.model_copy(update={"reason": "platform_opt_out"})
-
-
-def _opted_in(letter: Letter, event: PersonOptedIn) -> ConsentEventIn:
-    evidence = _told(letter, event, "opt_in")
-    wording = event.wording[:_LONGEST_WORDING] if event.wording else None
-    evidence = evidence.model_copy(update={"wording": wording})
-    return _consent(letter, event, "grant", evidence=evidence)
-
-
-def _gone(letter: Letter, event: PersonLeft) -> ConsentEventIn:
-    said = _consent(
-        letter,
-        event,
-        "revoke",
-        purpose="service",
-        scope=Scope.ACCOUNT,
-        evidence=_told(letter, event, "left"),
-    )
-    return said.model_copy(update={"reason": "platform_left"})
-
-
-def _told(letter: Letter, event: FromPlatform, what: str) -> Evidence:
-    """Return how a platform told it: `whatsapp.opt_out`, and what it calls that itself."""
-    return _evidence(letter, event, source=f"{letter.channel}.{what}", rule=event.signal[:200])
-
-
-def _heard(letter: Letter, event: PersonWrote) -> Evidence:
-    """Return a person's words with where they stood: only plain words to the brand can be a yes."""
-    plain = event.kind == "text" and not CHANNELS[letter.channel].is_group(event.address)
-    source = "chat" if plain else f"chat.{event.kind[:40]}"
-    return _evidence(letter, event, source=source, text=event.text)
-
-
-def _evidence(
-    letter: Letter,
-    event: FromPerson,
-    *,
-    source: str,
-    payload: str | None = None,
-    rule: str | None = None,
-    text: str | None = None,
-) -> Evidence:
-    """Return how it was said. The registry keeps the words only where they decided something."""
-    platform_id = getattr(event, "platform_id", None)
-    return Evidence(
-        source=source,
-        at=event.at,
-        payload=payload[:256] if payload else None,
-        platform_id=platform_id[:256] if platform_id else None,
-        inbox_id=letter.id,
-        rule=rule,
-        text=text[:_LONGEST_QUOTE] if text else None,
-    )

@@ -17,12 +17,12 @@ from shared.contracts.consent import (
     BrandFacts,
     ConsentEventIn,
     ConsentRecorded,
-    Feed,
     History,
     Person,
     PersonChange,
 )
 from shared.contracts.erasures import Erased, EraseIn
+from shared.contracts.feed import Feed
 from shared.contracts.imports import AsideRows, Import, ImportIn, ImportRows
 from shared.contracts.ledger import LogCheckpoint, LogConsistency, LogEntries, LogProof
 from shared.contracts.merges import MergeIn, MoveIn, SplitIn

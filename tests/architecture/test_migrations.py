@@ -17,7 +17,7 @@ PARTITIONS = (
 
 # They hold ids alone, by which a process finds work, keys and routes before it knows the brand.
 OPEN: dict[str, set[str]] = {
-    "consent": {"expiry", "feed", "feed_arrival", "log_arrival", "log_head"},
+    "consent": {"expiry", "feed", "feed_arrival", "log_arrival", "log_head", "pause_due"},
     "dispatcher": {"lane", "work"},
     "gateway": {"api_key", "route", "work"},
 }

@@ -10,7 +10,8 @@ import asyncpg
 from services.consent import feed
 from services.consent.record import _placed, _record
 from services.consent.registry import Registry
-from shared.contracts.consent import ConsentEventIn, FeedItem, Scope
+from shared.contracts.consent import ConsentEventIn, Scope
+from shared.contracts.feed import FeedItem
 from shared.database import Database
 from tests.consent.consent_house import House
 

@@ -74,6 +74,8 @@ async def test_of_an_erased_person_no_table_tells_anything(
     said = await a_person(house)
     asking = {"source": "telegram.start", "purpose": "service", "wants_reply": True}
     await house.say("grant", "canary-7001", **asking)
+    doubts = Evidence(source="chat", text="maybe I should unsubscribe")
+    await house.say("heard", "canary-7001", evidence=doubts)
     other = await a_person(house, "canary-7002")
     before = await dump(owner_database, house.brand_id)
     erased = await erase(house, said.person_id)

@@ -51,7 +51,7 @@ def recorded(state, *, until=None, reason=None):
         ("STOP", "chat.photo", "revoke", Scope.CHANNEL),
         ("START", "chat.forwarded", "seen", Scope.PURPOSE),
         ("potete smettere di mandarmi pubblicità?", "chat", "revoke", Scope.CHANNEL),
-        ("forse è meglio se mi cancello", "chat", "seen", Scope.PURPOSE),
+        ("forse è meglio se mi cancello", "chat", "pause", Scope.CHANNEL),
         ("maybe I should unsubscribe", "chat", "pause", Scope.CHANNEL),
         ("pausa 2 settimane", "chat", "pause", Scope.CHANNEL),
     ],

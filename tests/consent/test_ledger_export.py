@@ -274,6 +274,7 @@ async def test_the_commands_write_and_verify(
         "SERVICE_KEY": "unused",
         "SEALING_KEYS": '{"k1": "' + "A" * 43 + '"}',
         "LEDGER_KEY": "B" * 42 + "A",
+        "SUPPRESSION_KEY": "C" * 43,
         "LEDGER_ORIGIN": "aurora.example/ledger",
     }.items():
         monkeypatch.setenv(f"CONSENT_{name}", value)

@@ -21,7 +21,7 @@ from services.consent.notary import Notary
 from services.consent.queries import log, person_keys
 from services.consent.registry import Registry
 from shared import clock
-from shared.contracts.consent import Feed, FeedItem
+from shared.contracts.feed import Feed, FeedItem
 from shared.database import Database
 from shared.ledger import entries, merkle
 from shared.ledger.notes import Checkpoint, open_note

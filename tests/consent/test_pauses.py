@@ -7,6 +7,7 @@ import pytest
 from services.consent.pause_ends import PauseEnds
 from services.consent.registry import Registry
 from shared.contracts.consent import ConsentRecorded, Evidence, PersonChange, Scope
+from shared.contracts.policy import BrandPolicy
 from shared.database import Database
 from tests.consent.consent_house import House
 
@@ -149,6 +150,7 @@ async def test_a_start_ends_it_and_needs_no_new_consent(house: House, start: int
 
 
 async def test_a_start_where_nothing_was_granted_is_a_yes_and_ends_the_pause(house: House) -> None:
+    await house.client.put_policy(house.brand_id, BrandPolicy(double_opt_in=False))
     paused = await writes(house, "pause 30 days")
     back = await writes(house, "START")
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import orjson
 
-from services.gateway.handle import START_BUTTON, STOP_BUTTON
+from services.gateway.sayings import START_BUTTON, STOP_BUTTON
 from shared import clock
 from shared.security import standard_webhooks
 from tests.gateway.gateways import membership, message, tap

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from services.consent import feed
 from services.consent.api import examples
 from services.consent.api.access import TheRegistry
-from shared.contracts.consent import Feed
+from shared.contracts.feed import Feed
 
 router = APIRouter(tags=["feed"])
 
