@@ -204,6 +204,23 @@ def verify_proof(
     raise typer.Exit(run(file, key, checkpoint or [], show=show))
 
 
+receipt = typer.Typer(help="Receipts of consents, for those who hold one.")
+cli.add_typer(receipt, name="receipt")
+
+
+@receipt.command("verify")
+def verify_receipt(
+    file: Annotated[Path, typer.Argument(help="A receipt: the signed text, or the JSON with it.")],
+    key: Annotated[
+        list[str], typer.Option(help="The log's NAME+ID+KEY, from elsewhere than the receipt.")
+    ],
+) -> None:
+    """Verify a receipt offline, and print what it says. Ends with 0 when it is genuine."""
+    from shared.ledger.receipt_file import run
+
+    raise typer.Exit(run(file, key))
+
+
 def _serve(name: str) -> None:
     """Run one service; only its own code is imported, as some of it takes seconds to load."""
     from shared import telemetry

@@ -82,6 +82,8 @@ class House:
     sandbox: Sandbox
     sandbox_url: str
     gateway_url: str
+    page_secret: str = ""
+    """What the links to people's pages are made with."""
     key: str = OPERATOR_KEY
     brand_id: UUID | None = None
     account_id: UUID | None = None
@@ -277,4 +279,5 @@ async def a_house(urls: Urls, **dispatcher: Any) -> AsyncIterator[House]:
         api = await stack.enter_async_context(
             httpx.AsyncClient(base_url=address["gateway"], timeout=30)
         )
-        yield House(api, sandbox, listener.base_url, address["gateway"])
+        secret = letting_in.key_pepper.get_secret_value()
+        yield House(api, sandbox, listener.base_url, address["gateway"], secret)

@@ -19,6 +19,7 @@ from services.consent.api import (
     merges,
     notices,
     people,
+    receipts,
     reviews,
 )
 from services.consent.expiry import Expiry
@@ -92,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
         reviews,
         erasures,
         merges,
+        receipts,
         imports,
         ledger,
         feed,

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 Occasion = Literal["stopped", "started", "paused", "doubt", "help", "ask", "again", "declined"]
+LINK = "link"
+"""The words before the link to the person's own page."""
 
 _WORDING = tomllib.loads(Path(__file__).with_name("wording.toml").read_text("utf-8"))
 
@@ -37,6 +39,12 @@ def reply(
     language = choose_language(languages)
     words = template(occasion, language)
     return words.format(brand=brand, until=spell_day(until, language) if until else "")
+
+
+def before_link(languages: Iterable[str | None]) -> str:
+    """Return the words before the link to the person's own page."""
+    words: str = _WORDING[choose_language(languages)][LINK]
+    return words
 
 
 def template(occasion: Occasion, language: str) -> str:

@@ -9,7 +9,7 @@ knows the end before somebody has looked at the words.
 
 from datetime import date
 
-from services.consent.confirmations import WORDING_VERSION, Occasion, reply
+from services.consent.confirmations import WORDING_VERSION, Occasion, before_link, reply
 from services.consent.keywords import UNDETERMINED, Keyword, answer, meaning
 from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Evidence, Heard, Scope
 
@@ -66,7 +66,12 @@ def answered(
     spoken = heard.language if heard and heard.language != UNDETERMINED else None
     said_in = (spoken, event.profile.language, *languages)
     words = reply(occasion, brand=brand, languages=said_in, until=until)
-    changes = {"heard": heard, "reply": words, "reply_wording": WORDING_VERSION}
+    changes = {
+        "heard": heard,
+        "reply": words,
+        "reply_wording": WORDING_VERSION,
+        "reply_link": before_link(said_in),
+    }
     return recorded.model_copy(update=changes)
 
 

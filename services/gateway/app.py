@@ -19,8 +19,9 @@ from services.gateway.housekeeping import Housekeeper
 from services.gateway.idempotency import Once
 from services.gateway.inbox import Inbox
 from services.gateway.intake import Intake
+from services.gateway.links import Links
 from services.gateway.pace import Pace
-from services.gateway.pages import reference
+from services.gateway.pages import person, reference
 from services.gateway.revocations import Revoker
 from services.gateway.routes import Routes
 from services.gateway.settings import Settings
@@ -72,6 +73,7 @@ def create_app(
     for router in api.ROUTERS:
         app.include_router(router)
     reference.install(app)
+    person.install(app)
     description.install(app, api.ROUTERS)
     return app
 
@@ -88,7 +90,8 @@ def _furnish(
     dispatcher = dispatcher or DispatcherClient(settings.dispatcher_url, signer)
     revoker = Revoker(consent, dispatcher, registry=Breaker("consent"))
     desk = Breaker("dispatcher")
-    handler = Handler(dispatcher, revoker, desk, Eraser(revoker, desk, handling))
+    links = Links(settings.public_url, settings.key_pepper.get_secret_value())
+    handler = Handler(dispatcher, revoker, desk, Eraser(revoker, desk, handling), links)
     wake = asyncio.Event()
     intake = Intake(settings.inbox_database_url.get_secret_value(), wake=wake)
     door = Door(
@@ -109,6 +112,7 @@ def _furnish(
         routes=Routes(database, sealer),
         intake=intake,
         inbox=Inbox(database, handler, handling=handling, wake=wake, flooded=intake.flooded),
+        links=links,
         wake=wake,
     )
 

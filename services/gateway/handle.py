@@ -21,11 +21,13 @@ from uuid import UUID
 import structlog
 from prometheus_client import Counter
 
+from channels.registry import CHANNELS
 from services.gateway import sayings
 from services.gateway.breaker import Breaker
 from services.gateway.eraser import Eraser
 from services.gateway.gather import Gather
 from services.gateway.letters import API, Letter
+from services.gateway.links import Links
 from services.gateway.revocations import Revoker, Silenced
 from services.gateway.sayings import FromPerson
 from shared.clients.base import ServiceRefused, ServiceUnavailable
@@ -82,6 +84,7 @@ class Handler:
     desk: Breaker
     """Around each call to the dispatcher, but for halts: those are tried whatever was heard."""
     eraser: Eraser
+    links: Links
     told: Gather[EventIn, None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -189,9 +192,19 @@ class Handler:
         }
         recorded = await self._revoke(said.model_copy(update=owed), done)
         if recorded.reply is not None:
-            content = HouseContent(text=recorded.reply, choices=sayings.choices(recorded.question))
+            text = self._with_link(letter, event, recorded, recorded.reply)
+            content = HouseContent(text=text, choices=sayings.choices(recorded.question))
             await self._reply(letter, event, content, recorded.person_id)
         return recorded
+
+    def _with_link(
+        self, letter: Letter, event: FromPerson, recorded: ConsentRecorded, words: str
+    ) -> str:
+        """Add the link to the person's own page; never where others would read it."""
+        if recorded.reply_link is None or CHANNELS[letter.channel].is_group(event.address):
+            return words
+        url = self.links.url(letter.brand_id, recorded.person_id, now=letter.received_at)
+        return f"{words}\n\n{recorded.reply_link} {url}"
 
     async def _obey(self, order: ConsentEventIn | MergeIn, done: Consequences) -> None:
         if isinstance(order, MergeIn):

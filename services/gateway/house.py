@@ -12,6 +12,7 @@ from services.gateway.auth import Caller, Door
 from services.gateway.idempotency import Once
 from services.gateway.inbox import Inbox
 from services.gateway.intake import Intake
+from services.gateway.links import Links
 from services.gateway.pace import Pace
 from services.gateway.routes import Routes
 from services.gateway.settings import Settings
@@ -41,6 +42,7 @@ class House:
     routes: Routes
     intake: Intake
     inbox: Inbox
+    links: Links
     wake: asyncio.Event
     """Set when the inbox may have more to do."""
 

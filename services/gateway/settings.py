@@ -20,7 +20,8 @@ class Settings(ServiceSettings):
     operator_key: SecretStr
     """The bearer key that may create brands."""
     key_pepper: SecretStr
-    """Brands' API keys are stored as HMAC under this; a change of it ends every key."""
+    """Brands' API keys are stored as HMAC under this; a change of it ends every key, and
+    every link to a person's page, whose key follows from it."""
     rate_per_second: Annotated[float, Field(gt=0)] = 500.0
     """Calls a second that one API key may make at length, on each gateway process."""
     rate_burst: Annotated[int, Field(gt=0)] = 1_000

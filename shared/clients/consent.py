@@ -29,6 +29,7 @@ from shared.contracts.merges import MergeIn, MoveIn, SplitIn
 from shared.contracts.notices import Notice, NoticeIn, Notices
 from shared.contracts.policy import BrandPolicy
 from shared.contracts.proofs import Dossier, Statement, StatementIn
+from shared.contracts.receipts import SignedReceipt
 from shared.contracts.reviews import Review, Reviews, ReviewStatus
 from shared.security.service_tokens import Signer
 
@@ -238,6 +239,11 @@ class ConsentClient:
     async def get_review(self, brand_id: UUID, review_id: UUID) -> Review:
         """Return a review, or raise `ServiceRefused` with status 404."""
         return await self._service.ask(Review, "GET", f"{_reviews(brand_id)}/{review_id}")
+
+    async def receipt(self, brand_id: UUID, event_id: UUID) -> SignedReceipt:
+        """Return an event's receipt, or raise `ServiceRefused` with 404, or 410 when erased."""
+        path = f"/v1/brands/{brand_id}/events/{event_id}/receipt"
+        return await self._service.ask(SignedReceipt, "GET", path)
 
     # Imports
 

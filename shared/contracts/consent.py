@@ -187,6 +187,8 @@ class ConsentRecorded(Contract):
     """The one answer that the person is owed, in their language; None for none."""
     reply_wording: str | None = None
     """The version of the wording of `reply`."""
+    reply_link: str | None = None
+    """The words before the link to the person's own page, where the reply ends with it."""
     question: Question | None = None
     """What `reply` asks, where it is a notice."""
 

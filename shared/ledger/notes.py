@@ -70,6 +70,10 @@ class NoteSigner:
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
         self.key = NoteKey(name, self._private.public_key().public_bytes_raw())
 
+    def sign_bytes(self, signed: bytes) -> bytes:
+        """Return the bare signature of something that is no note."""
+        return self._private.sign(signed)
+
     def sign(self, text: str) -> str:
         """Return the text with its signature."""
         signature = b64encode(self.key.id + self._private.sign(text.encode())).decode()

@@ -34,7 +34,7 @@ FIRST_DAY = (
     "create_account list_accounts get_account connect_account change_account "
     "upload_media get_media get_media_content "
     "create_story list_stories get_story list_renderings change_story "
-    "create_consent check_consents import_consents get_import list_import_rows "
+    "create_consent get_receipt check_consents import_consents get_import list_import_rows "
     "find_people get_person change_person list_history list_reviews decide_review "
     "merge_person split_person "
     "list_ledger_entries get_ledger_checkpoint get_ledger_proof get_ledger_consistency "

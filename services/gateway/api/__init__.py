@@ -22,6 +22,7 @@ from services.gateway.api import (
     notices,
     people,
     policy,
+    receipts,
     reviews,
     stories,
 )
@@ -40,6 +41,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     imports.router,
     people.router,
     policy.router,
+    receipts.router,
     erasures.router,
     merges.router,
     reviews.router,

@@ -34,6 +34,11 @@ async def find_key(session: AsyncSession, key_id: UUID) -> ApiKey | None:
     return await session.get(ApiKey, key_id)
 
 
+async def find_brand(session: AsyncSession, brand_id: UUID) -> Brand | None:
+    """Return a brand, for the pages of its people."""
+    return await session.get(Brand, brand_id)
+
+
 async def brands(session: AsyncSession, *, after: UUID | None, limit: int) -> Sequence[Brand]:
     """List all brands by id, for the operator."""
     statement = select(Brand).order_by(col(Brand.id)).limit(limit)

@@ -1,0 +1,370 @@
+"""A person's own page, behind the link that the chat gave them: what holds, and the buttons.
+
+    GET  /p/{token}                        shows; no GET ever changes anything
+    POST /p/{token}                        one-click unsubscribing (RFC 8058)
+    POST /p/{token}/stop|pause|off|on|about  does it, and shows the page again
+    GET  /p/{token}/receipts/{event}       a receipt; with .json the signed one
+    GET, POST /p/{token}/erase             asks; and does it
+
+Works without a script, tells no other site where somebody came from, and is kept by no cache.
+"""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from fastapi import FastAPI
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+
+from services.gateway import erasures
+from services.gateway.house import House
+from services.gateway.links import Link, LinkRefused
+from services.gateway.pages import person_deeds, person_view
+from services.gateway.pages.person_texts import NAMES, Words, choose
+from services.gateway.pages.person_zones import ZONES
+from services.gateway.queries import keys as brands
+from shared import clock
+from shared.clients.base import ServiceRefused, ServiceUnavailable
+from shared.contracts.consent import HistoryEntry, Person
+from shared.problems import Problem
+
+HERE: Final = Path(__file__).parent
+HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; "
+    "form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow",
+    "Cache-Control": "no-store",
+}
+ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
+_LINES: Final = 1_000
+"""Of a history; nobody's is longer, and a page has an end."""
+_PAGE: Final = 200
+_LONGEST_ONCE: Final = 64
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(HERE),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Somebody who came by a good link, and what is known of them."""
+
+    house: House
+    link: Link
+    person: Person
+    history: tuple[HistoryEntry, ...]
+    words: Words
+    base: str
+
+    def show(self, told: str | None = None, *, status: int = 200) -> Response:
+        """Return the page, with what was done at its top."""
+        words, zone = self.words, person_view.zone_of(self.person)
+        return _page(
+            "person.html",
+            status,
+            words=words,
+            base=self.base,
+            once=secrets.token_urlsafe(12),
+            told=told,
+            person=self.person,
+            choices=person_view.choices(self.person, self.history, words),
+            records=person_view.records(self.history, words, zone),
+            languages=NAMES,
+            pauses=person_deeds.PAUSES,
+            zones=ZONES,
+        )
+
+    async def again(self) -> "Visit":
+        """Return the same visit with what holds now."""
+        return await _visit(self.house, self.link, self.base)
+
+
+Deed = Callable[[Visit, FormData], Awaitable[Response]]
+
+
+def install(app: FastAPI) -> None:
+    """Serve everybody's own page under /p/."""
+    for path, answer, methods in (
+        ("/p.css", _style, ["GET"]),
+        ("/p/{token}", _shown(_show), ["GET"]),
+        ("/p/{token}", _done(_one_click), ["POST"]),
+        ("/p/{token}/stop", _done(_stop), ["POST"]),
+        ("/p/{token}/pause", _done(_pause), ["POST"]),
+        ("/p/{token}/off", _done(_off), ["POST"]),
+        ("/p/{token}/on", _done(_on), ["POST"]),
+        ("/p/{token}/about", _done(_about), ["POST"]),
+        ("/p/{token}/erase", _shown(_ask_erase), ["GET"]),
+        ("/p/{token}/erase", _done(_erase), ["POST"]),
+        ("/p/{token}/receipts/{event_id}.json", _shown(_receipt_file), ["GET"]),
+        ("/p/{token}/receipts/{event_id}", _shown(_receipt), ["GET"]),
+    ):
+        app.add_route(path, answer, methods=methods, include_in_schema=False)
+
+
+async def _style(request: Request) -> Response:
+    headers = {**HEADERS, "Cache-Control": "max-age=3600"}
+    return FileResponse(HERE / "person.css", media_type="text/css", headers=headers)
+
+
+def _shown(answer: Callable[[Visit, Request], Awaitable[Response]]) -> Any:
+    """Answer a GET behind a good link."""
+
+    async def shown(request: Request) -> Response:
+        return await _behind_the_link(request, lambda visit: answer(visit, request))
+
+    return shown
+
+
+def _done(deed: Deed) -> Any:
+    """Answer a POST behind a good link, sent from the page itself or by a mailbox."""
+
+    async def done(request: Request) -> Response:
+        async def act(visit: Visit) -> Response:
+            if _from_elsewhere(request, visit.house):
+                return visit.show(visit.words("elsewhere"), status=403)
+            return await deed(visit, await request.form())
+
+        return await _behind_the_link(request, act)
+
+    return done
+
+
+async def _behind_the_link(
+    request: Request, answer: Callable[[Visit], Awaitable[Response]]
+) -> Response:
+    house: House = request.app.state.house
+    token = request.path_params["token"]
+    asked = _asked(request)
+    try:
+        link = house.links.read(token, now=clock.now())
+        allowance = house.pace.take(link.person_id)
+        if not allowance.allowed:
+            return _small(asked, asked("again"), status=429, headers=allowance.headers())
+        visit = await _visit(house, link, f"/p/{token}")
+    except LinkRefused as error:
+        why = asked("gone_expired" if error.expired else "gone_unknown")
+        return _small(asked, asked("gone_title"), why, status=404)
+    except ServiceRefused:
+        return _small(asked, asked("gone_title"), asked("gone_unknown"), status=410)
+    except ServiceUnavailable:
+        return _small(asked, asked("again"), status=503)
+    try:
+        return await answer(visit)
+    except (ServiceUnavailable, ServiceRefused, Problem):
+        return visit.show(visit.words("again"), status=503)
+
+
+async def _visit(house: House, link: Link, base: str) -> Visit:
+    person = await house.consent.get_person(link.brand_id, link.person_id)
+    history: list[HistoryEntry] = []
+    after: int | None = 0
+    while after is not None and len(history) < _LINES:
+        found = await house.consent.history(link.brand_id, link.person_id, after=after, limit=_PAGE)
+        history += found.items
+        after = found.next
+    async with house.database.begin() as session:
+        brand = await brands.find_brand(session, link.brand_id)
+    language = choose((person.language, *(brand.languages if brand else ())))
+    words = Words(language, brand.name if brand else "")
+    return Visit(house, link, person, tuple(history), words, base)
+
+
+async def _show(visit: Visit, request: Request) -> Response:
+    return visit.show()
+
+
+async def _one_click(visit: Visit, form: FormData) -> Response:
+    """End all marketing as a mailbox does it for its owner: nothing else can be meant here."""
+    name, value = ONE_CLICK
+    if form.get(name) != value:
+        return visit.show(visit.words("chosen"), status=422)
+    return await _stop(visit, form)
+
+
+async def _stop(visit: Visit, form: FormData) -> Response:
+    result = await person_deeds.stop(visit.house, visit.link, visit.person, once=_once(form))
+    after = await visit.again()
+    if result is None:
+        return after.show(after.words("nothing"))
+    zone = person_view.zone_of(after.person)
+    since = person_view.moment(result.receipt.recorded_at, zone)
+    return after.show(after.words("stopped", since=since))
+
+
+async def _pause(visit: Visit, form: FormData) -> Response:
+    days = str(form.get("days", ""))
+    if days not in person_deeds.PAUSES or not visit.person.addresses:
+        return await _told(visit, done=False)
+    await person_deeds.pause(
+        visit.house, visit.link, visit.person, days=int(days), once=_once(form)
+    )
+    return await _told(visit, done=True)
+
+
+async def _off(visit: Visit, form: FormData) -> Response:
+    which = _which(form)
+    done = which is not None and await person_deeds.turn_off(
+        visit.house,
+        visit.link,
+        visit.person,
+        once=_once(form),
+        account_id=which[0],
+        purpose=which[1],
+    )
+    return await _told(visit, done=done)
+
+
+async def _on(visit: Visit, form: FormData) -> Response:
+    which = _which(form)
+    done = which is not None and await person_deeds.turn_on(
+        visit.house,
+        visit.link,
+        visit.person,
+        visit.words,
+        once=_once(form),
+        account_id=which[0],
+        purpose=which[1],
+    )
+    return await _told(visit, done=done)
+
+
+async def _about(visit: Visit, form: FormData) -> Response:
+    done = await person_deeds.change(
+        visit.house,
+        visit.link,
+        language=str(form.get("language", "")),
+        timezone=str(form.get("timezone", "")),
+    )
+    return await _told(visit, done=done)
+
+
+async def _told(visit: Visit, *, done: bool) -> Response:
+    after = await visit.again()
+    if done:
+        return after.show(after.words("done"))
+    return after.show(after.words("chosen"), status=422)
+
+
+async def _ask_erase(visit: Visit, request: Request) -> Response:
+    words = visit.words
+    return _small(words, words("erase"), words("erase_more"), base=visit.base, erase=True)
+
+
+async def _erase(visit: Visit, form: FormData) -> Response:
+    words = visit.words
+    if form.get("sure") != "yes":
+        return _small(
+            words, words("chosen"), words("erase_more"), status=422, base=visit.base, erase=True
+        )
+    link = visit.link
+    await erasures.carry_out(visit.house, link.brand_id, link.person_id, "person")
+    return _small(words, words("done"), words("erased"))
+
+
+async def _receipt(visit: Visit, request: Request) -> Response:
+    event_id = _own_event(visit, request)
+    if event_id is None:
+        return visit.show(visit.words("again"), status=404)
+    words = visit.words
+    signed = await visit.house.consent.receipt(visit.link.brand_id, event_id)
+    zone = person_view.zone_of(visit.person)
+    return _small(
+        words,
+        words("receipt"),
+        words("receipt_more"),
+        base=visit.base,
+        fields=person_view.receipt_fields(signed, words, zone),
+        download=f"{visit.base}/receipts/{event_id}.json",
+    )
+
+
+async def _receipt_file(visit: Visit, request: Request) -> Response:
+    event_id = _own_event(visit, request)
+    if event_id is None:
+        return visit.show(visit.words("again"), status=404)
+    signed = await visit.house.consent.receipt(visit.link.brand_id, event_id)
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="receipt-{event_id}.json"'}
+    return JSONResponse(signed.model_dump(mode="json", exclude_none=True), headers=headers)
+
+
+def _own_event(visit: Visit, request: Request) -> UUID | None:
+    """Return the event that the path names, if it is this person's."""
+    told = request.path_params["event_id"]
+    return next((entry.id for entry in visit.history if str(entry.id) == told), None)
+
+
+def _which(form: FormData) -> tuple[UUID, str] | None:
+    try:
+        return UUID(str(form.get("account_id"))), str(form.get("purpose"))
+    except ValueError:
+        return None
+
+
+def _once(form: FormData) -> str:
+    """Return what makes a repeat of this very form the same deed."""
+    told = str(form.get("once", ""))[:_LONGEST_ONCE]
+    return told if told.isascii() and told else secrets.token_urlsafe(12)
+
+
+def _from_elsewhere(request: Request, house: House) -> bool:
+    """Did another site make the browser send this? Mailboxes and scripts name no origin."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return True
+    origin = request.headers.get("origin")
+    if origin in (None, "null"):
+        # `Referrer-Policy: no-referrer` lets some browsers say "null" for our own page.
+        return False
+    ours = urlsplit(house.settings.public_url)
+    return origin not in (f"{ours.scheme}://{ours.netloc}", str(request.base_url).rstrip("/"))
+
+
+def _asked(request: Request) -> Words:
+    """Return the words for somebody of whom nothing is known but what their browser speaks."""
+    accepted = request.headers.get("accept-language", "")
+    tags = [part.partition(";")[0].strip() for part in accepted.split(",")[:10]]
+    return Words(choose(tags), "")
+
+
+def _small(
+    words: Words,
+    heading: str,
+    *paragraphs: str,
+    status: int = 200,
+    base: str | None = None,
+    erase: bool = False,
+    fields: dict[str, str] | None = None,
+    download: str | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    page = _page(
+        "person_small.html",
+        status,
+        words=words,
+        heading=heading,
+        paragraphs=paragraphs,
+        base=base,
+        erase=erase,
+        fields=fields,
+        download=download,
+    )
+    page.headers.update(headers or {})
+    return page
+
+
+def _page(template: str, status: int, **values: object) -> Response:
+    text = _TEMPLATES.get_template(template).render(**values)
+    return HTMLResponse(text, status_code=status, headers=HEADERS)
