@@ -23,6 +23,7 @@ from channels.registry import CHANNELS
 from channels.telegram.simulator import OWN_BOT, OWN_TOKEN
 from sandbox.app import Sandbox
 from services.consent.app import create_app as create_consent
+from services.consent.registry import Registry
 from services.consent.settings import Settings as ConsentSettings
 from services.dispatcher.app import create_app as create_dispatcher
 from services.dispatcher.settings import Settings as DispatcherSettings
@@ -82,6 +83,7 @@ class House:
     sandbox: Sandbox
     sandbox_url: str
     gateway_url: str
+    registry: Registry
     key: str = OPERATOR_KEY
     brand_id: UUID | None = None
     account_id: UUID | None = None
@@ -257,8 +259,9 @@ async def a_house(urls: Urls, **dispatcher: Any) -> AsyncIterator[House]:
             key_pepper=uuid4().hex,
             allowed_addresses=allowed,
         )
+        registering = create_consent(consent)
         for name, app in (
-            ("consent", create_consent(consent)),
+            ("consent", registering),
             ("dispatcher", create_dispatcher(dispatching)),
             ("gateway", create_gateway(letting_in)),
         ):
@@ -266,4 +269,4 @@ async def a_house(urls: Urls, **dispatcher: Any) -> AsyncIterator[House]:
         api = await stack.enter_async_context(
             httpx.AsyncClient(base_url=address["gateway"], timeout=30)
         )
-        yield House(api, sandbox, listener.base_url, address["gateway"])
+        yield House(api, sandbox, listener.base_url, address["gateway"], registering.state.registry)
