@@ -23,6 +23,7 @@ from channels.registry import CHANNELS
 from channels.telegram.simulator import OWN_BOT, OWN_TOKEN
 from sandbox.app import Sandbox
 from services.consent.app import create_app as create_consent
+from services.consent.registry import Registry
 from services.consent.settings import Settings as ConsentSettings
 from services.dispatcher.app import create_app as create_dispatcher
 from services.dispatcher.settings import Settings as DispatcherSettings
@@ -82,8 +83,9 @@ class House:
     sandbox: Sandbox
     sandbox_url: str
     gateway_url: str
-    page_secret: str = ""
+    page_secret: str
     """What the links to people's pages are made with."""
+    registry: Registry
     key: str = OPERATOR_KEY
     brand_id: UUID | None = None
     account_id: UUID | None = None
@@ -270,8 +272,9 @@ async def a_house(urls: Urls, **dispatcher: Any) -> AsyncIterator[House]:
             key_pepper=uuid4().hex,
             allowed_addresses=allowed,
         )
+        registering = create_consent(consent)
         for name, app in (
-            ("consent", create_consent(consent)),
+            ("consent", registering),
             ("dispatcher", create_dispatcher(dispatching)),
             ("gateway", create_gateway(letting_in)),
         ):
@@ -280,4 +283,5 @@ async def a_house(urls: Urls, **dispatcher: Any) -> AsyncIterator[House]:
             httpx.AsyncClient(base_url=address["gateway"], timeout=30)
         )
         secret = letting_in.key_pepper.get_secret_value()
-        yield House(api, sandbox, listener.base_url, address["gateway"], secret)
+        registry = registering.state.registry
+        yield House(api, sandbox, listener.base_url, address["gateway"], secret, registry)

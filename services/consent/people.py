@@ -23,6 +23,7 @@ from shared.contracts.consent import (
     PersonAddress,
     PersonChange,
 )
+from shared.contracts.exports import MovedAddress, PersonMerge, PersonMerges
 from shared.database import Database
 from shared.problems import Problem
 
@@ -88,6 +89,29 @@ async def history(
         raise nobody()
     items = tuple(_entry(halves, brand_id, line) for line in lines)
     return History(items=items, next=items[-1].seq if len(items) == limit else None)
+
+
+async def merges(database: Database, *, brand_id: UUID, person_id: UUID) -> PersonMerges:
+    """Return who became one with a person, and with which addresses; or a 404."""
+    async with database.begin(brand_id) as session:
+        await _row(session, brand_id, person_id)
+    async with database.connection(brand_id) as connection:
+        rows = await queries.merges(connection, brand_id=brand_id, person_id=person_id)
+    return PersonMerges(
+        items=tuple(
+            PersonMerge(
+                id=row["id"],
+                person_id=row["gone_id"],
+                into=row["kept_id"],
+                at=row["at"],
+                addresses=tuple(
+                    MovedAddress(channel=channel, address=address)
+                    for channel, address in row["moved"]
+                ),
+            )
+            for row in rows
+        )
+    )
 
 
 def _entry(halves: Halves, brand_id: UUID, line: asyncpg.Record) -> HistoryEntry:

@@ -1,5 +1,6 @@
 """Tell of messages: where each is, and how it came there."""
 
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -7,10 +8,12 @@ import asyncpg
 
 from services.dispatcher.queries import reports
 from shared.contracts.campaigns import Attempt, Message, Receipt
+from shared.contracts.exports import SentMessage
 from shared.contracts.proofs import SentContent
 from shared.database import Database
 
 _Fact = TypeVar("_Fact", Attempt, Receipt)
+_Message = TypeVar("_Message", Message, SentMessage)
 
 
 class NoSuchMessage(Exception):
@@ -28,7 +31,7 @@ async def read_in(connection: asyncpg.Connection, brand_id: UUID, message_id: UU
     row = await reports.find(connection, brand_id=brand_id, message_id=message_id)
     if row is None:
         raise NoSuchMessage(str(message_id))
-    [message] = await _complete(connection, brand_id, [row])
+    [message] = await _complete(connection, brand_id, [row], Message)
     return message
 
 
@@ -62,12 +65,37 @@ async def page(
             after=after,
             limit=limit,
         )
-        return await _complete(connection, brand_id, rows)
+        return await _complete(connection, brand_id, rows, Message)
+
+
+async def to_address(
+    database: Database,
+    brand_id: UUID,
+    *,
+    channel: str,
+    address: str,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[SentMessage]:
+    """Return the messages to an address with all that became of them, the oldest first."""
+    async with database.connection(brand_id) as connection:
+        rows = await reports.to_address(
+            connection,
+            brand_id=brand_id,
+            channel=channel,
+            address=address,
+            after=after,
+            limit=limit,
+        )
+        return await _complete(connection, brand_id, rows, SentMessage)
 
 
 async def _complete(
-    connection: asyncpg.Connection, brand_id: UUID, rows: list[asyncpg.Record]
-) -> list[Message]:
+    connection: asyncpg.Connection,
+    brand_id: UUID,
+    rows: list[asyncpg.Record],
+    kind: type[_Message],
+) -> list[_Message]:
     """Put each message's attempts and receipts with it."""
     if not rows:
         return []
@@ -76,7 +104,7 @@ async def _complete(
     told = await reports.receipts(connection, brand_id=brand_id, message_ids=ids)
     attempts, receipts = _by_message(tried, Attempt), _by_message(told, Receipt)
     return [
-        Message(
+        kind(
             **dict(row),
             attempts=tuple(attempts.get(row["id"], ())),
             receipts=tuple(receipts.get(row["id"], ())),

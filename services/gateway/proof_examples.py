@@ -13,6 +13,9 @@ _EVIDENCE: Final[dict[str, Any]] = {
     "language": "it",
     "at": AT,
 }
+SENT_PARTS: Final[list[dict[str, Any]]] = [
+    {"method": "sendMessage", "params": {"text": "Nuova miscela d'autunno."}, "media": []}
+]
 MESSAGE_PROOF: Final = {
     "type": "permesso.message-proof",
     "version": 1,
@@ -22,9 +25,7 @@ MESSAGE_PROOF: Final = {
     "content": {
         "language": "it",
         "story_id": None,
-        "parts": [
-            {"method": "sendMessage", "params": {"text": "Nuova miscela d'autunno."}, "media": []}
-        ],
+        "parts": SENT_PARTS,
         "sha256": "8f41b34a2ee16b4b8a3d2af8a14c1a4d7a5ba0ed1f9a1e2e3cfd3c5b7c0f7f19",
     },
     "permission": {

@@ -22,6 +22,7 @@ from shared.contracts.consent import (
     PersonChange,
 )
 from shared.contracts.erasures import Erased, EraseIn
+from shared.contracts.exports import PersonMerges
 from shared.contracts.feed import Feed
 from shared.contracts.imports import AsideRows, Import, ImportIn, ImportRows
 from shared.contracts.ledger import LogCheckpoint, LogConsistency, LogEntries, LogProof
@@ -209,6 +210,11 @@ class ConsentClient:
         return await self._service.ask(
             History, "GET", path, params={"after": after, "limit": limit}
         )
+
+    async def merges(self, brand_id: UUID, person_id: UUID) -> PersonMerges:
+        """Return who became one with a person, or raise `ServiceRefused` with status 404."""
+        path = f"{_person(brand_id, person_id)}/merges"
+        return await self._service.ask(PersonMerges, "GET", path)
 
     async def merge(self, order: MergeIn) -> ConsentRecorded:
         """Let two persons be one; `reaches` says what must be halted. `ServiceRefused` as told."""

@@ -47,6 +47,7 @@ from shared.contracts.campaigns import (
     StoryChange,
     StoryIn,
 )
+from shared.contracts.exports import SentMessages
 from shared.contracts.forgetting import Forget, Forgotten
 from shared.contracts.proofs import SentContent
 from shared.security.service_tokens import Signer
@@ -229,6 +230,20 @@ class DispatcherClient:
     async def get_message(self, brand_id: UUID, message_id: UUID) -> Message:
         """Return a message with its attempts and receipts."""
         return await self._service.ask(Message, "GET", _path(brand_id, "messages", message_id))
+
+    async def messages_to(
+        self,
+        brand_id: UUID,
+        *,
+        channel: str,
+        address: str,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> SentMessages:
+        """List the messages to one address of a channel with what they say, the oldest first."""
+        params = {"channel": channel, "address": address, "cursor": cursor, "limit": limit}
+        path = _path(brand_id, "messages")
+        return await self._service.ask(SentMessages, "GET", path, params=params)
 
     async def get_content(self, brand_id: UUID, message_id: UUID) -> SentContent:
         """Return what a message says."""

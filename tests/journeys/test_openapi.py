@@ -36,7 +36,7 @@ FIRST_DAY = (
     "create_story list_stories get_story list_renderings change_story "
     "create_consent get_receipt check_consents import_consents get_import list_import_rows "
     "find_people get_person change_person list_history list_reviews decide_review "
-    "merge_person split_person "
+    "export_person merge_person split_person "
     "list_ledger_entries get_ledger_checkpoint get_ledger_proof get_ledger_consistency "
     "create_callback list_callbacks get_callback rotate_callback_secret "
     "create_message get_message get_message_proof "

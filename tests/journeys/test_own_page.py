@@ -142,6 +142,36 @@ async def test_a_receipt_is_read_and_verified_without_us(house, browser, tmp_pat
     assert forged.exit_code == 1
 
 
+async def test_everything_that_is_stored_can_be_read_and_taken_along(house, browser):
+    ada, path = await agreed(house)
+
+    page = await browser.get(f"{path}/export")
+    assert "Sì, scrivetemi &lt;b&gt;pure&lt;/b&gt;" in page.text
+    told = (await browser.get(f"{path}/export.json")).json()
+    assert ada in json.dumps(told)
+
+
+async def test_a_pause_holds_and_keeps_the_yes(house, browser):
+    ada, path = await agreed(house)
+
+    page = await browser.post(f"{path}/pause", data={"days": "30"})
+    assert "In pausa fino al" in page.text
+    assert await house.allowed(ada) == "paused"
+    wrong = await browser.post(f"{path}/pause", data={"days": "31"})
+    assert wrong.status_code == 422
+
+
+async def test_the_chat_gives_the_link_to_the_page(house, browser):
+    (ada,) = await house.people(1, granted=False)
+    house.say(ada, "aiuto")
+    await house.until(lambda: house.shown(ada))
+
+    text = house.shown(ada)[-1]["text"]
+    assert "La tua ricevuta e le tue scelte: " in text
+    page = await browser.get(text.rpartition(" ")[2])
+    assert (page.status_code, "Le tue scelte con Aurora" in page.text) == (200, True)
+
+
 async def test_erase_asks_first_and_leaves_nothing(house, browser):
     ada, path = await agreed(house)
 

@@ -50,3 +50,14 @@ MOVE_IN: Final = {
     "at": _AT,
 }
 MOVED: Final = {**SPLIT, "id": _MOVE, "seq": 4716, "reason": "moved"}
+MERGES: Final = {
+    "items": [
+        {
+            "id": _MERGE,
+            "person_id": _GONE,
+            "into": _KEPT,
+            "at": _AT,
+            "addresses": [{"channel": "telegram", "address": "987654321"}],
+        }
+    ]
+}

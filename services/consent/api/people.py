@@ -8,11 +8,12 @@ from zoneinfo import available_timezones
 from fastapi import APIRouter, Body, Query
 
 from services.consent import people
-from services.consent.api import examples
+from services.consent.api import examples, merge_examples
 from services.consent.api.access import TheRegistry
 from services.consent.api.feed import LARGEST
 from services.consent.texts import language_tag, refuse_nul
 from shared.contracts.consent import Address, History, Person, PersonChange
+from shared.contracts.exports import PersonMerges
 from shared.problems import Problem
 
 router = APIRouter(tags=["people"])
@@ -86,6 +87,15 @@ async def history(
     return await people.history(
         registry, brand_id=brand_id, person_id=person_id, after=after, limit=limit
     )
+
+
+@router.get(
+    "/v1/brands/{brand_id}/people/{person_id}/merges",
+    responses=examples.answers(merge_examples.MERGES),
+)
+async def merges(registry: TheRegistry, brand_id: UUID, person_id: UUID) -> PersonMerges:
+    """Return who became one with a person, and with which addresses."""
+    return await people.merges(registry.database, brand_id=brand_id, person_id=person_id)
 
 
 def _errors(change: PersonChange) -> list[dict[str, str]]:

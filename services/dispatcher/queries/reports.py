@@ -1,6 +1,7 @@
 """Messages as brands see them, with their attempts and receipts."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -44,6 +45,51 @@ async def content(
 ) -> asyncpg.Record | None:
     """Return a message's language, story and parts; its parts are none where nothing was made."""
     return await connection.fetchrow(_CONTENT, brand_id, message_id)
+
+
+# Straight through the index that keeps messages single: one look for each campaign and account.
+_TO_ADDRESS = f"""
+WITH place AS (SELECT id FROM dispatcher.account WHERE brand_id = $1 AND channel = $2),
+found AS (
+    SELECT m.* FROM place JOIN dispatcher.campaign c ON c.brand_id = $1 AND c.day IS NOT NULL
+        AND place.id = ANY (c.account_ids)
+    JOIN dispatcher.message m ON m.brand_id = $1 AND m.campaign_id = c.id AND m.day = c.day
+        AND m.account_id = place.id AND m.address = $3
+    UNION ALL
+    SELECT m.* FROM place JOIN dispatcher.message m ON m.brand_id = $1 AND m.campaign_id IS NULL
+        AND m.account_id = place.id AND m.address = $3),
+m AS (
+    SELECT * FROM found
+    WHERE $4::timestamptz IS NULL OR (created_at, id) > ($4, $5::uuid)
+    ORDER BY created_at, id LIMIT $6)
+SELECT {_COLUMNS}, jsonb_build_object('language', coalesce(m.language, r.language),
+    'story_id', c.story_id,
+    'parts', coalesce(r.parts, nullif(m.content -> 'parts', 'null'), '[]')) AS content
+FROM m
+LEFT JOIN dispatcher.campaign c ON c.brand_id = $1 AND c.id = m.campaign_id
+LEFT JOIN dispatcher.rendering r ON r.brand_id = $1 AND r.campaign_id = m.campaign_id
+    AND r.account_id = m.account_id AND r.language = m.language
+ORDER BY m.created_at, m.id
+"""  # noqa: S608 -- constants
+
+
+async def to_address(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    channel: str,
+    address: str,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[asyncpg.Record]:
+    """Return the messages to an address of a channel with what they say, the oldest first.
+
+    Those of deleted accounts are among them.
+    """
+    rows: list[asyncpg.Record] = await connection.fetch(
+        _TO_ADDRESS, brand_id, channel, address, *(after or (None, None)), limit
+    )
+    return rows
 
 
 async def page(

@@ -4,6 +4,7 @@
     POST /p/{token}                        one-click unsubscribing (RFC 8058)
     POST /p/{token}/stop|pause|off|on|about  does it, and shows the page again
     GET  /p/{token}/receipts/{event}       a receipt; with .json the signed one
+    GET  /p/{token}/export                 all that is known; with .json as a file
     GET, POST /p/{token}/erase             asks; and does it
 
 Works without a script, tells no other site where somebody came from, and is kept by no cache.
@@ -21,15 +22,22 @@ from fastapi import FastAPI
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    Response,
+    StreamingResponse,
+)
 
-from services.gateway import erasures
+from services.gateway import erasures, exports
 from services.gateway.house import House
 from services.gateway.links import Link, LinkRefused
 from services.gateway.pages import person_deeds, person_view
 from services.gateway.pages.person_texts import NAMES, Words, choose
 from services.gateway.pages.person_zones import ZONES
 from services.gateway.queries import keys as brands
+from services.gateway.sheets import export
 from shared import clock
 from shared.clients.base import ServiceRefused, ServiceUnavailable
 from shared.contracts.consent import HistoryEntry, Person
@@ -107,6 +115,8 @@ def install(app: FastAPI) -> None:
         ("/p/{token}/off", _done(_off), ["POST"]),
         ("/p/{token}/on", _done(_on), ["POST"]),
         ("/p/{token}/about", _done(_about), ["POST"]),
+        ("/p/{token}/export", _shown(_export), ["GET"]),
+        ("/p/{token}/export.json", _shown(_export_file), ["GET"]),
         ("/p/{token}/erase", _shown(_ask_erase), ["GET"]),
         ("/p/{token}/erase", _done(_erase), ["POST"]),
         ("/p/{token}/receipts/{event_id}.json", _shown(_receipt_file), ["GET"]),
@@ -257,6 +267,21 @@ async def _told(visit: Visit, *, done: bool) -> Response:
     if done:
         return after.show(after.words("done"))
     return after.show(after.words("chosen"), status=422)
+
+
+async def _export(visit: Visit, request: Request) -> Response:
+    """Show all that is known of the person, as the brand could export it."""
+    link = visit.link
+    pieces = await exports.pieces(visit.house, link.brand_id, link.person_id, "html")
+    headers = {**export.HEADERS, "Referrer-Policy": "no-referrer"}
+    return StreamingResponse(pieces, media_type="text/html; charset=utf-8", headers=headers)
+
+
+async def _export_file(visit: Visit, request: Request) -> Response:
+    link = visit.link
+    pieces = await exports.pieces(visit.house, link.brand_id, link.person_id, "json")
+    headers = {**HEADERS, "Content-Disposition": 'attachment; filename="export.json"'}
+    return StreamingResponse(pieces, media_type="application/json", headers=headers)
 
 
 async def _ask_erase(visit: Visit, request: Request) -> Response:
