@@ -1,7 +1,8 @@
 """The labelled corpus: what people write to brands, in all our languages.
 
-`corpus/own` is what the tables were tuned with. `corpus/answers` is what
-people reply to a question of ours. Every sentence was written for this corpus.
+`corpus/own` is what the tables were tuned with, `corpus/foreign` what they have not seen: written
+by somebody who did not know them. `corpus/answers` is what people reply to a question of ours.
+Every sentence was written for this corpus.
 """
 
 from dataclasses import dataclass
@@ -27,12 +28,18 @@ class Said:
 @cache
 def corpus() -> tuple[Said, ...]:
     """Return all phrases."""
-    return tuple(
-        said
-        for part in PARTS
-        for file in sorted((_FOLDER / part).glob("*.txt"))
-        for said in _phrases(part, file)
-    )
+    return tuple(said for part in PARTS for said in _part(part))
+
+
+@cache
+def foreign() -> tuple[Said, ...]:
+    """Return the phrases that no table was tuned with."""
+    return tuple(_part("foreign"))
+
+
+def _part(part: str) -> list[Said]:
+    files = sorted((_FOLDER / part).glob("*.txt"))
+    return [said for file in files for said in _phrases(part, file)]
 
 
 def _phrases(part: str, file: Path) -> list[Said]:
