@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from shared.ledger.notes import NoteKey
 from shared.ledger.receipts import LONGEST, ReceiptRefused, open_receipt
@@ -20,7 +21,10 @@ def run(file: Path, keys: Sequence[str]) -> int:
         sys.stderr.write(f"Cannot be checked: {error}\n")
         return UNUSABLE
     try:
-        receipt = open_receipt(_signed(text), known)
+        signed, shown = _parts(text)
+        receipt = open_receipt(signed, known)
+        if shown is not None and _told(shown) != receipt:
+            raise ReceiptRefused("what can be read in it is not what was signed")
     except ReceiptRefused as error:
         sys.stderr.write(f"NOT GENUINE: {error}\n")
         return REFUSED
@@ -30,11 +34,19 @@ def run(file: Path, keys: Sequence[str]) -> int:
     return GENUINE
 
 
-def _signed(text: str) -> str:
-    """Return the signed text, also out of the JSON in which it is handed out."""
+def _parts(text: str) -> tuple[str, Any]:
+    """Return the signed text, and what stands beside it in the JSON in which it is handed out."""
     if not text.lstrip().startswith("{"):
-        return text
+        return text, None
     try:
-        return str(json.loads(text)["jws"])
+        handed_out = json.loads(text)
+        return str(handed_out["jws"]), handed_out["receipt"]
     except (ValueError, KeyError) as error:
-        raise ReceiptRefused("this JSON holds no `jws`") from error
+        raise ReceiptRefused("this JSON holds no `jws` with its `receipt`") from error
+
+
+def _told(value: Any) -> Any:
+    """Return a value without what is null: there, nothing is told."""
+    if isinstance(value, dict):
+        return {name: _told(each) for name, each in value.items() if each is not None}
+    return [_told(each) for each in value] if isinstance(value, list) else value

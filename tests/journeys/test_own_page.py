@@ -88,12 +88,16 @@ async def test_a_mailbox_unsubscribes_with_one_click(house, browser):
 async def test_a_purpose_is_turned_off_and_on_again(house, browser):
     ada, path = await agreed(house)
     before = await browser.get(path)
-    choice = {name: hidden(before.text, name) for name in ("account_id", "purpose")}
+    form = {name: hidden(before.text, name) for name in ("choice", "once")}
 
-    await browser.post(f"{path}/off", data=choice)
+    await browser.post(f"{path}/off", data=form)
     assert await house.allowed(ada) == "revoked"
 
-    await browser.post(f"{path}/on", data=choice)
+    again = await browser.post(f"{path}/on", data=form)
+    assert (again.status_code, await house.allowed(ada)) == (200, "revoked")
+
+    now = hidden((await browser.get(path)).text, "choice")
+    await browser.post(f"{path}/on", data={"choice": now})
     assert await house.allowed(ada) == "granted"
     history = await house.call("GET", f"/v1/people/{await person_id(house, ada)}/history")
     yes = history["items"][-1]["evidence"]
@@ -140,6 +144,11 @@ async def test_a_receipt_is_read_and_verified_without_us(house, browser, tmp_pat
     file.write_text(f"{head}.{body[:-2]}{'A' if body[-2] != 'A' else 'B'}{body[-1]}.{signature}")
     forged = CliRunner().invoke(cli, ["receipt", "verify", str(file), "--key", told.json()["key"]])
     assert forged.exit_code == 1
+    shown = told.json()
+    shown["receipt"]["notice"]["wording"] = "Tutto"
+    file.write_text(json.dumps(shown))
+    altered = CliRunner().invoke(cli, ["receipt", "verify", str(file), "--key", shown["key"]])
+    assert altered.exit_code == 1
 
 
 async def test_everything_that_is_stored_can_be_read_and_taken_along(house, browser):
@@ -159,6 +168,55 @@ async def test_a_pause_holds_and_keeps_the_yes(house, browser):
     assert await house.allowed(ada) == "paused"
     wrong = await browser.post(f"{path}/pause", data={"days": "31"})
     assert wrong.status_code == 422
+    await browser.post(f"{path}/resume", data={})
+    assert await house.allowed(ada) == "granted"
+
+
+async def test_a_form_that_is_sent_again_says_what_holds(house, browser):
+    ada, path = await agreed(house)
+    form = {"once": "1"}
+    await browser.post(f"{path}/stop", data=form)
+    await house.consent(ada, "grant")
+
+    page = await browser.post(f"{path}/stop", data=form)
+    assert await house.allowed(ada) == "granted"
+    assert "Fatto. Aurora non ti manda più" not in page.text
+
+
+async def test_the_link_of_before_a_merge_leads_to_who_they_are_now(house, browser):
+    ada, path = await agreed(house)
+    (other,) = await house.people(1)
+    kept, gone = await person_id(house, other), await person_id(house, ada)
+    merge = {"person_id": gone, "evidence": {"source": "support_desk"}}
+    await house.call("POST", f"/v1/people/{kept}/merge", json=merge)
+
+    page = await browser.post(f"{path}/stop", data={"once": "1"})
+    assert "Fatto. Aurora non ti manda più messaggi promozionali." in page.text
+    assert [await house.allowed(each) for each in (ada, other)] == ["revoked", "revoked"]
+
+
+async def test_a_yes_counts_for_the_address_beside_which_it_stands(house, browser):
+    ada, path = await agreed(house)
+    (other,) = await house.people(1)
+    for each in (ada, other):
+        await house.consent(each, "revoke")
+    kept, gone = await person_id(house, ada), await person_id(house, other)
+    merge = {"person_id": gone, "evidence": {"source": "support_desk"}}
+    await house.call("POST", f"/v1/people/{kept}/merge", json=merge)
+    shown = (await browser.get(path)).text
+    articles = shown.split("<article")[1:]
+    (hers,) = [each for each in articles if f"•••{other[-3:]}" in each and "/on" in each]
+
+    await browser.post(f"{path}/on", data={"choice": hidden(hers, "choice"), "once": "1"})
+    assert await house.allowed(other) == "granted"
+    assert await house.allowed(ada) == "revoked"
+
+
+async def test_the_address_of_a_button_leads_to_the_page(house, browser):
+    _, path = await agreed(house)
+
+    answer = await browser.get(f"{path}/stop")
+    assert (answer.status_code, answer.headers["location"]) == (303, path)
 
 
 async def test_the_chat_gives_the_link_to_the_page(house, browser):

@@ -2,7 +2,7 @@
 
     GET  /p/{token}                        shows; no GET ever changes anything
     POST /p/{token}                        one-click unsubscribing (RFC 8058)
-    POST /p/{token}/stop|pause|off|on|about  does it, and shows the page again
+    POST /p/{token}/stop|pause|resume|off|on|about  does it, and shows the page again
     GET  /p/{token}/receipts/{event}       a receipt; with .json the signed one
     GET  /p/{token}/export                 all that is known; with .json as a file
     GET, POST /p/{token}/erase             asks; and does it
@@ -12,7 +12,7 @@ Works without a script, tells no other site where somebody came from, and is kep
 
 import secrets
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ from starlette.responses import (
     FileResponse,
     HTMLResponse,
     JSONResponse,
+    RedirectResponse,
     Response,
     StreamingResponse,
 )
@@ -54,7 +55,7 @@ HEADERS: Final = {
 }
 ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
 _LINES: Final = 1_000
-"""Of a history; nobody's is longer, and a page has an end."""
+"""Of a history, the newest; a page has an end."""
 _PAGE: Final = 200
 _LONGEST_ONCE: Final = 64
 
@@ -93,6 +94,7 @@ class Visit:
             records=person_view.records(self.history, words, zone),
             languages=NAMES,
             pauses=person_deeds.PAUSES,
+            paused=any(state.paused for state in self.person.consents),
             zones=ZONES,
         )
 
@@ -112,6 +114,7 @@ def install(app: FastAPI) -> None:
         ("/p/{token}", _done(_one_click), ["POST"]),
         ("/p/{token}/stop", _done(_stop), ["POST"]),
         ("/p/{token}/pause", _done(_pause), ["POST"]),
+        ("/p/{token}/resume", _done(_resume), ["POST"]),
         ("/p/{token}/off", _done(_off), ["POST"]),
         ("/p/{token}/on", _done(_on), ["POST"]),
         ("/p/{token}/about", _done(_about), ["POST"]),
@@ -121,6 +124,7 @@ def install(app: FastAPI) -> None:
         ("/p/{token}/erase", _done(_erase), ["POST"]),
         ("/p/{token}/receipts/{event_id}.json", _shown(_receipt_file), ["GET"]),
         ("/p/{token}/receipts/{event_id}", _shown(_receipt), ["GET"]),
+        ("/p/{token}/{rest:path}", _back, ["GET"]),
     ):
         app.add_route(path, answer, methods=methods, include_in_schema=False)
 
@@ -128,6 +132,11 @@ def install(app: FastAPI) -> None:
 async def _style(request: Request) -> Response:
     headers = {**HEADERS, "Cache-Control": "max-age=3600"}
     return FileResponse(HERE / "person.css", media_type="text/css", headers=headers)
+
+
+async def _back(request: Request) -> Response:
+    """Lead from the address of a button, which a browser remembers, to the page."""
+    return RedirectResponse(f"/p/{request.path_params['token']}", 303, headers=HEADERS)
 
 
 def _shown(answer: Callable[[Visit, Request], Awaitable[Response]]) -> Any:
@@ -180,11 +189,14 @@ async def _behind_the_link(
 
 async def _visit(house: House, link: Link, base: str) -> Visit:
     person = await house.consent.get_person(link.brand_id, link.person_id)
+    while person.merged_into is not None:
+        person = await house.consent.get_person(link.brand_id, person.merged_into)
+    link = replace(link, person_id=person.id)
     history: list[HistoryEntry] = []
     after: int | None = 0
-    while after is not None and len(history) < _LINES:
-        found = await house.consent.history(link.brand_id, link.person_id, after=after, limit=_PAGE)
-        history += found.items
+    while after is not None:
+        found = await house.consent.history(link.brand_id, person.id, after=after, limit=_PAGE)
+        history = [*history, *found.items][-_LINES:]
         after = found.next
     async with house.database.begin() as session:
         brand = await brands.find_brand(session, link.brand_id)
@@ -210,6 +222,9 @@ async def _stop(visit: Visit, form: FormData) -> Response:
     after = await visit.again()
     if result is None:
         return after.show(after.words("nothing"))
+    if person_deeds.gets_marketing(after.person):
+        # The form was sent before, and a yes came since: what holds is what the page shows.
+        return after.show()
     zone = person_view.zone_of(after.person)
     since = person_view.moment(result.receipt.recorded_at, zone)
     return after.show(after.words("stopped", since=since))
@@ -225,31 +240,26 @@ async def _pause(visit: Visit, form: FormData) -> Response:
     return await _told(visit, done=True)
 
 
+async def _resume(visit: Visit, form: FormData) -> Response:
+    for known in visit.person.addresses:
+        await person_deeds.resume(visit.house, visit.link, known, once=_once(form))
+    return await _told(visit, done=bool(visit.person.addresses))
+
+
 async def _off(visit: Visit, form: FormData) -> Response:
-    which = _which(form)
-    done = which is not None and await person_deeds.turn_off(
-        visit.house,
-        visit.link,
-        visit.person,
-        once=_once(form),
-        account_id=which[0],
-        purpose=which[1],
-    )
-    return await _told(visit, done=done)
+    state = person_deeds.choice(visit.person, str(form.get("choice")))
+    if state is None:
+        return visit.show()
+    await person_deeds.turn_off(visit.house, visit.link, state, once=_once(form))
+    return await _told(visit, done=True)
 
 
 async def _on(visit: Visit, form: FormData) -> Response:
-    which = _which(form)
-    done = which is not None and await person_deeds.turn_on(
-        visit.house,
-        visit.link,
-        visit.person,
-        visit.words,
-        once=_once(form),
-        account_id=which[0],
-        purpose=which[1],
-    )
-    return await _told(visit, done=done)
+    state = person_deeds.choice(visit.person, str(form.get("choice")))
+    if state is None:
+        return visit.show()
+    await person_deeds.turn_on(visit.house, visit.link, visit.words, state, once=_once(form))
+    return await _told(visit, done=True)
 
 
 async def _about(visit: Visit, form: FormData) -> Response:
@@ -330,13 +340,6 @@ def _own_event(visit: Visit, request: Request) -> UUID | None:
     """Return the event that the path names, if it is this person's."""
     told = request.path_params["event_id"]
     return next((entry.id for entry in visit.history if str(entry.id) == told), None)
-
-
-def _which(form: FormData) -> tuple[UUID, str] | None:
-    try:
-        return UUID(str(form.get("account_id"))), str(form.get("purpose"))
-    except ValueError:
-        return None
 
 
 def _once(form: FormData) -> str:

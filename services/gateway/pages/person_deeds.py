@@ -12,8 +12,10 @@ from services.gateway.pages.person_texts import NAMES, WORDING_VERSION, Words
 from shared import clock
 from shared.contracts.consent import (
     ConsentEventIn,
+    ConsentState,
     Evidence,
     Person,
+    PersonAddress,
     PersonChange,
     Scope,
 )
@@ -42,62 +44,71 @@ async def pause(house: House, link: Link, person: Person, *, days: int, once: st
     await orders.carry_out(house.intake, house.inbox, event.model_copy(update=told))
 
 
-async def turn_off(
-    house: House, link: Link, person: Person, *, account_id: UUID, purpose: str, once: str
-) -> bool:
-    """Take back one purpose on one account; False where the person has no such choice."""
-    state = _state(person, account_id, purpose)
-    if state is None:
-        return False
-    name = f"off/{account_id}/{purpose}/{once}"
-    event = _event(link, account_id, state, "revoke", purpose=purpose, once=name)
-    await orders.carry_out(house.intake, house.inbox, event)
-    return True
+async def resume(house: House, link: Link, known: PersonAddress, *, once: str) -> None:
+    """End a pause: whatever was agreed to before counts again."""
+    name = f"resume/{known.account_id}/{known.address}/{once}"
+    await house.consent.record(_event(link, known.account_id, known.address, "resume", once=name))
+
+
+def choice(person: Person, told: str) -> ConsentState | None:
+    """Return what a form means by a choice of the page; None where the person has no such one."""
+    return next((each for each in person.consents if choice_id(person.id, each) == told), None)
+
+
+def choice_id(person_id: UUID, state: ConsentState) -> str:
+    """Name an account, an address and a purpose as they stand now, without telling any of them.
+
+    Once something was said about it the name is another one, so an old form says nothing.
+    """
+    named = f"{state.account_id}|{state.address}|{state.purpose}|{state.seq}"
+    return str(derived_id(person_id, named))
+
+
+def gets_marketing(person: Person) -> bool:
+    """Is there any yes to marketing that holds?"""
+    return any(
+        state.status == "granted" and not state.paused and state.purpose != "service"
+        for state in person.consents
+    )
+
+
+async def turn_off(house: House, link: Link, state: ConsentState, *, once: str) -> None:
+    """Take back one purpose at one address."""
+    await orders.carry_out(house.intake, house.inbox, _about(link, state, "revoke", once=once))
 
 
 async def turn_on(
-    house: House,
-    link: Link,
-    person: Person,
-    words: Words,
-    *,
-    account_id: UUID,
-    purpose: str,
-    once: str,
-) -> bool:
-    """Say yes to one purpose on one account, in the words that stand beside the button."""
-    address = _state(person, account_id, purpose)
-    if address is None:
-        return False
-    name = f"on/{account_id}/{purpose}/{once}"
-    event = _event(link, account_id, address, "grant", purpose=purpose, once=name)
+    house: House, link: Link, words: Words, state: ConsentState, *, once: str
+) -> None:
+    """Say yes to one purpose at one address, in the words that stand beside the button."""
+    event = _about(link, state, "grant", once=once)
     evidence = Evidence(
         source=SOURCE,
         wording=words("agree"),
         wording_version=WORDING_VERSION,
         language=words.language,
         at=clock.now(),
-        rule="page:on",
+        rule="page:grant",
     )
     await house.consent.record(event.model_copy(update={"evidence": evidence}))
-    return True
 
 
 async def change(house: House, link: Link, *, language: str, timezone: str) -> bool:
-    """Take the person's word for their language and time zone; False where it is none."""
-    if language not in NAMES or (timezone and timezone not in available_timezones()):
+    """Take the person's word for their language and time zone; False where it is none.
+
+    No language leaves it as it is: it may be one that the page does not speak.
+    """
+    if (language and language not in NAMES) or (timezone and timezone not in available_timezones()):
         return False
-    told = PersonChange(language=language, timezone=timezone or None)
+    changed = {"timezone": timezone or None, **({"language": language} if language else {})}
+    told = PersonChange.model_validate(changed)
     await house.consent.change_person(link.brand_id, link.person_id, told)
     return True
 
 
-def _state(person: Person, account_id: UUID, purpose: str) -> str | None:
-    """Return the address at which the person has said something about this."""
-    for state in person.consents:
-        if (state.account_id, state.purpose) == (account_id, purpose):
-            return state.address
-    return None
+def _about(link: Link, state: ConsentState, action: str, *, once: str) -> ConsentEventIn:
+    name = f"{action}/{choice_id(link.person_id, state)}/{once}"
+    return _event(link, state.account_id, state.address, action, once=name, purpose=state.purpose)
 
 
 def _event(

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from services.gateway.pages.person_deeds import choice_id
 from services.gateway.pages.person_texts import Words
 from shared.contracts.consent import ConsentState, HistoryEntry, Person
 from shared.contracts.receipts import SignedReceipt
@@ -20,8 +21,8 @@ _ORDER: Final = ("marketing", "service", "measuring")
 class Choice:
     """One purpose on one account, and whether it is a yes."""
 
-    account_id: UUID
-    purpose: str
+    id: str
+    """What its form calls it."""
     title: str
     where: str
     status: str
@@ -48,8 +49,7 @@ def choices(person: Person, history: Iterable[HistoryEntry], words: Words) -> li
     states = sorted(person.consents, key=_rank)
     return [
         Choice(
-            account_id=state.account_id,
-            purpose=state.purpose,
+            id=choice_id(person.id, state),
             title=purpose_name(state.purpose, words),
             where=words(
                 "on_channel",
