@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -77,11 +78,12 @@ class Visit:
     person: Person
     history: tuple[HistoryEntry, ...]
     words: Words
+    zone: ZoneInfo
     base: str
 
     def show(self, told: str | None = None, *, status: int = 200) -> Response:
         """Return the page, with what was done at its top."""
-        words, zone = self.words, person_view.zone_of(self.person)
+        words, zone = self.words, self.zone
         return _page(
             "person.html",
             status,
@@ -90,7 +92,7 @@ class Visit:
             once=secrets.token_urlsafe(12),
             told=told,
             person=self.person,
-            choices=person_view.choices(self.person, self.history, words),
+            choices=person_view.choices(self.person, self.history, words, zone),
             records=person_view.records(self.history, words, zone),
             languages=NAMES,
             pauses=person_deeds.PAUSES,
@@ -202,7 +204,8 @@ async def _visit(house: House, link: Link, base: str) -> Visit:
         brand = await brands.find_brand(session, link.brand_id)
     language = choose((person.language, *(brand.languages if brand else ())))
     words = Words(language, brand.name if brand else "")
-    return Visit(house, link, person, tuple(history), words, base)
+    zone = person_view.zone_of(person, otherwise=brand.timezone if brand else "UTC")
+    return Visit(house, link, person, tuple(history), words, zone, base)
 
 
 async def _show(visit: Visit, request: Request) -> Response:
@@ -225,8 +228,7 @@ async def _stop(visit: Visit, form: FormData) -> Response:
     if person_deeds.gets_marketing(after.person):
         # The form was sent before, and a yes came since: what holds is what the page shows.
         return after.show()
-    zone = person_view.zone_of(after.person)
-    since = person_view.moment(result.receipt.recorded_at, zone)
+    since = person_view.moment(result.receipt.recorded_at, after.zone)
     return after.show(after.words("stopped", since=since))
 
 
@@ -316,13 +318,12 @@ async def _receipt(visit: Visit, request: Request) -> Response:
         return visit.show(visit.words("again"), status=404)
     words = visit.words
     signed = await visit.house.consent.receipt(visit.link.brand_id, event_id)
-    zone = person_view.zone_of(visit.person)
     return _small(
         words,
         words("receipt"),
         words("receipt_more"),
         base=visit.base,
-        fields=person_view.receipt_fields(signed, words, zone),
+        fields=person_view.receipt_fields(signed, words, visit.zone),
         download=f"{visit.base}/receipts/{event_id}.json",
     )
 

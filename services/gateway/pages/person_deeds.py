@@ -8,7 +8,7 @@ from services.gateway import orders
 from services.gateway.house import House
 from services.gateway.links import Link
 from services.gateway.orders import Result
-from services.gateway.pages.person_texts import NAMES, WORDING_VERSION, Words
+from services.gateway.pages.person_texts import NAMES, WORDING_VERSION, Words, agreement
 from shared import clock
 from shared.contracts.consent import (
     ConsentEventIn,
@@ -84,7 +84,7 @@ async def turn_on(
     event = _about(link, state, "grant", once=once)
     evidence = Evidence(
         source=SOURCE,
-        wording=words("agree"),
+        wording=agreement(state.purpose, words),
         wording_version=WORDING_VERSION,
         language=words.language,
         at=clock.now(),

@@ -42,3 +42,14 @@ class Words:
     def __call__(self, name: str, **values: object) -> str:
         """Return a text with its places filled."""
         return self._texts[name].format(brand=self._brand, **values)
+
+
+def purpose_name(purpose: str, words: Words) -> str:
+    """Return what a purpose is called on the page."""
+    head, _, topic = purpose.partition(".")
+    return words("topic", topic=topic) if topic else words(head)
+
+
+def agreement(purpose: str, words: Words) -> str:
+    """Return what somebody agrees to who turns a purpose on."""
+    return f"{purpose_name(purpose, words)}. {words('agree')}"

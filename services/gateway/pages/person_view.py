@@ -8,7 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from services.gateway.pages.person_deeds import choice_id
-from services.gateway.pages.person_texts import Words
+from services.gateway.pages.person_texts import Words, agreement, purpose_name
 from shared.contracts.consent import ConsentState, HistoryEntry, Person
 from shared.contracts.receipts import SignedReceipt
 
@@ -29,6 +29,9 @@ class Choice:
     allowed: bool
     event_id: UUID
     wording: str | None
+    """What was agreed to, where it is a yes."""
+    agree: str
+    """What would be agreed to."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class Record:
     wording: str | None
 
 
-def choices(person: Person, history: Iterable[HistoryEntry], words: Words) -> list[Choice]:
+def choices(
+    person: Person, history: Iterable[HistoryEntry], words: Words, zone: ZoneInfo
+) -> list[Choice]:
     """Return what holds, marketing first."""
     told = {entry.id: entry.evidence.wording for entry in history}
     channel_of = {known.account_id: known.channel for known in person.addresses}
@@ -59,12 +64,13 @@ def choices(person: Person, history: Iterable[HistoryEntry], words: Words) -> li
             status=_status(
                 state,
                 words,
-                zone_of(person),
+                zone,
                 blocked=(state.account_id, state.address) in blocked,
             ),
             allowed=state.status == "granted",
             event_id=state.consent_event_id,
-            wording=told.get(state.consent_event_id),
+            wording=told.get(state.consent_event_id) if state.status == "granted" else None,
+            agree=agreement(state.purpose, words),
         )
         for state in states
     ]
@@ -84,12 +90,6 @@ def records(history: Iterable[HistoryEntry], words: Words, zone: ZoneInfo) -> li
     return found[::-1]
 
 
-def purpose_name(purpose: str, words: Words) -> str:
-    """Return what a purpose is called on the page."""
-    head, _, topic = purpose.partition(".")
-    return words("topic", topic=topic) if topic else words(head)
-
-
 def masked(address: str) -> str:
     """Return an address so that its owner knows it and who looks over a shoulder does not."""
     if len(address) <= 2 * _SHOWN:
@@ -97,9 +97,9 @@ def masked(address: str) -> str:
     return f"{address[:_SHOWN]}•••{address[-_SHOWN:]}"
 
 
-def zone_of(person: Person) -> ZoneInfo:
-    """Return the person's time zone, or UTC."""
-    return ZoneInfo(person.timezone or "UTC")
+def zone_of(person: Person, *, otherwise: str = "UTC") -> ZoneInfo:
+    """Return the person's time zone, or the brand's."""
+    return ZoneInfo(person.timezone or otherwise)
 
 
 def moment(at: datetime, zone: ZoneInfo) -> str:
