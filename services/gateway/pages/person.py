@@ -13,19 +13,16 @@ Works without a script, tells no other site where somebody came from, and is kep
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
-    HTMLResponse,
     JSONResponse,
     RedirectResponse,
     Response,
@@ -36,6 +33,7 @@ from services.gateway import erasures, exports
 from services.gateway.house import House
 from services.gateway.links import Link, LinkRefused
 from services.gateway.pages import person_deeds, person_view
+from services.gateway.pages import person_sheet as sheet
 from services.gateway.pages.person_texts import NAMES, Words, choose
 from services.gateway.pages.person_zones import ZONES
 from services.gateway.queries import keys as brands
@@ -45,28 +43,11 @@ from shared.clients.base import ServiceRefused, ServiceUnavailable
 from shared.contracts.consent import HistoryEntry, Person
 from shared.problems import Problem
 
-HERE: Final = Path(__file__).parent
-HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Robots-Tag": "noindex, nofollow",
-    "Cache-Control": "no-store",
-}
 ONE_CLICK: Final = ("List-Unsubscribe", "One-Click")
 _LINES: Final = 1_000
 """Of a history, the newest; a page has an end."""
 _PAGE: Final = 200
 _LONGEST_ONCE: Final = 64
-
-_TEMPLATES = Environment(
-    loader=FileSystemLoader(HERE),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 @dataclass(frozen=True)
@@ -84,7 +65,7 @@ class Visit:
     def show(self, told: str | None = None, *, status: int = 200) -> Response:
         """Return the page, with what was done at its top."""
         words, zone = self.words, self.zone
-        return _page(
+        return sheet.page(
             "person.html",
             status,
             words=words,
@@ -132,13 +113,13 @@ def install(app: FastAPI) -> None:
 
 
 async def _style(request: Request) -> Response:
-    headers = {**HEADERS, "Cache-Control": "max-age=3600"}
-    return FileResponse(HERE / "person.css", media_type="text/css", headers=headers)
+    headers = {**sheet.HEADERS, "Cache-Control": "max-age=3600"}
+    return FileResponse(sheet.HERE / "person.css", media_type="text/css", headers=headers)
 
 
 async def _back(request: Request) -> Response:
     """Lead from the address of a button, which a browser remembers, to the page."""
-    return RedirectResponse(f"/p/{request.path_params['token']}", 303, headers=HEADERS)
+    return RedirectResponse(f"/p/{request.path_params['token']}", 303, headers=sheet.HEADERS)
 
 
 def _shown(answer: Callable[[Visit, Request], Awaitable[Response]]) -> Any:
@@ -174,15 +155,15 @@ async def _behind_the_link(
         link = house.links.read(token, now=clock.now())
         allowance = house.pace.take(link.person_id)
         if not allowance.allowed:
-            return _small(asked, asked("again"), status=429, headers=allowance.headers())
+            return sheet.small(asked, asked("again"), status=429, headers=allowance.headers())
         visit = await _visit(house, link, f"/p/{token}")
     except LinkRefused as error:
         why = asked("gone_expired" if error.expired else "gone_unknown")
-        return _small(asked, asked("gone_title"), why, status=404)
+        return sheet.small(asked, asked("gone_title"), why, status=404)
     except ServiceRefused:
-        return _small(asked, asked("gone_title"), asked("gone_unknown"), status=410)
+        return sheet.small(asked, asked("gone_title"), asked("gone_unknown"), status=410)
     except ServiceUnavailable:
-        return _small(asked, asked("again"), status=503)
+        return sheet.small(asked, asked("again"), status=503)
     try:
         return await answer(visit)
     except (ServiceUnavailable, ServiceRefused, Problem):
@@ -292,24 +273,24 @@ async def _export(visit: Visit, request: Request) -> Response:
 async def _export_file(visit: Visit, request: Request) -> Response:
     link = visit.link
     pieces = await exports.pieces(visit.house, link.brand_id, link.person_id, "json")
-    headers = {**HEADERS, "Content-Disposition": 'attachment; filename="export.json"'}
+    headers = {**sheet.HEADERS, "Content-Disposition": 'attachment; filename="export.json"'}
     return StreamingResponse(pieces, media_type="application/json", headers=headers)
 
 
 async def _ask_erase(visit: Visit, request: Request) -> Response:
     words = visit.words
-    return _small(words, words("erase"), words("erase_more"), base=visit.base, erase=True)
+    return sheet.small(words, words("erase"), words("erase_more"), base=visit.base, erase=True)
 
 
 async def _erase(visit: Visit, form: FormData) -> Response:
     words = visit.words
     if form.get("sure") != "yes":
-        return _small(
+        return sheet.small(
             words, words("chosen"), words("erase_more"), status=422, base=visit.base, erase=True
         )
     link = visit.link
     await erasures.carry_out(visit.house, link.brand_id, link.person_id, "person")
-    return _small(words, words("done"), words("erased"))
+    return sheet.small(words, words("done"), words("erased"))
 
 
 async def _receipt(visit: Visit, request: Request) -> Response:
@@ -318,7 +299,7 @@ async def _receipt(visit: Visit, request: Request) -> Response:
         return visit.show(visit.words("again"), status=404)
     words = visit.words
     signed = await visit.house.consent.receipt(visit.link.brand_id, event_id)
-    return _small(
+    return sheet.small(
         words,
         words("receipt"),
         words("receipt_more"),
@@ -333,7 +314,10 @@ async def _receipt_file(visit: Visit, request: Request) -> Response:
     if event_id is None:
         return visit.show(visit.words("again"), status=404)
     signed = await visit.house.consent.receipt(visit.link.brand_id, event_id)
-    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="receipt-{event_id}.json"'}
+    headers = {
+        **sheet.HEADERS,
+        "Content-Disposition": f'attachment; filename="receipt-{event_id}.json"',
+    }
     return JSONResponse(signed.model_dump(mode="json", exclude_none=True), headers=headers)
 
 
@@ -366,34 +350,3 @@ def _asked(request: Request) -> Words:
     accepted = request.headers.get("accept-language", "")
     tags = [part.partition(";")[0].strip() for part in accepted.split(",")[:10]]
     return Words(choose(tags), "")
-
-
-def _small(
-    words: Words,
-    heading: str,
-    *paragraphs: str,
-    status: int = 200,
-    base: str | None = None,
-    erase: bool = False,
-    fields: dict[str, str] | None = None,
-    download: str | None = None,
-    headers: dict[str, str] | None = None,
-) -> Response:
-    page = _page(
-        "person_small.html",
-        status,
-        words=words,
-        heading=heading,
-        paragraphs=paragraphs,
-        base=base,
-        erase=erase,
-        fields=fields,
-        download=download,
-    )
-    page.headers.update(headers or {})
-    return page
-
-
-def _page(template: str, status: int, **values: object) -> Response:
-    text = _TEMPLATES.get_template(template).render(**values)
-    return HTMLResponse(text, status_code=status, headers=HEADERS)
