@@ -15,10 +15,10 @@ import structlog
 from services.gateway.breaker import Breaker
 from services.gateway.intake import person_key
 from services.gateway.letters import API
-from services.gateway.queries import inbox
+from services.gateway.queries import accounts, inbox
 from services.gateway.revocations import Revoker, Silenced
 from shared.clients.base import ServiceRefused, ServiceUnavailable
-from shared.contracts.consent import ConsentEventIn, Evidence, Person, PersonAddress, Scope
+from shared.contracts.consent import ConsentEventIn, Evidence, Person, Scope
 from shared.contracts.erasures import Erased, EraseIn, ErasureOrder
 from shared.contracts.forgetting import Forget, Place
 from shared.database import Database
@@ -51,8 +51,9 @@ class Eraser:
             # Erased under this order already, or nobody: consent knows which.
         else:
             await self._silence(brand_id, person, order)
-            await self._forget(brand_id, person)
-            await self._empty(brand_id, person)
+            places = await self._places(brand_id, person)
+            await self._forget(brand_id, person, places)
+            await self._empty(brand_id, places)
         erased = await consent.erase(brand_id, order.person_id, EraseIn(id=order.id, by=order.by))
         log.info("erasure.done", consent_event=str(erased.id), seq=erased.seq)
         return erased
@@ -74,26 +75,36 @@ class Eraser:
             )
             await self.revoker.halt_once_more(silenced.unsettled)
 
-    async def _forget(self, brand_id: UUID, person: Person) -> None:
-        order = Forget(
-            brand_id=brand_id,
-            person_id=person.id,
-            places=tuple(
-                Place(account_id=each.account_id, address=each.address) for each in person.addresses
-            ),
-        )
+    async def _places(self, brand_id: UUID, person: Person) -> tuple[Place, ...]:
+        """Return where a message to them may be: also where consent never heard of them."""
+        channels = sorted({known.channel for known in person.addresses})
+        async with self.database.connection(brand_id) as connection:
+            known_accounts = await accounts.of_channels(connection, brand_id, channels)
+        found = {
+            (account_id, known.address)
+            for known in person.addresses
+            for account_id, channel in (
+                *known_accounts,
+                (known.account_id, known.channel),
+            )
+            if channel == known.channel
+        }
+        return tuple(Place(account_id=each, address=address) for each, address in sorted(found))
+
+    async def _forget(self, brand_id: UUID, person: Person, places: tuple[Place, ...]) -> None:
+        order = Forget(brand_id=brand_id, person_id=person.id, places=places)
         async with self.desk:
             forgotten = await self.revoker.dispatcher.forget(order)
         if not forgotten.settled:
             raise ServiceUnavailable("dispatcher", "something is in flight to them", sent=False)
 
-    async def _empty(self, brand_id: UUID, person: Person) -> None:
-        queues = [queue for known in person.addresses for queue in _queues(known)]
+    async def _empty(self, brand_id: UUID, places: tuple[Place, ...]) -> None:
+        queues = [queue for known in places for queue in _queues(known)]
         async with self.database.connection(brand_id) as connection:
             await inbox.empty(connection, brand_id=brand_id, people=queues)
 
 
-def _queues(known: PersonAddress) -> tuple[int, int]:
+def _queues(known: Place) -> tuple[int, int]:
     """Return the queues of what came from a platform, and of what the brand ordered."""
     return (
         person_key(known.account_id, known.address),

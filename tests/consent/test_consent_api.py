@@ -15,7 +15,7 @@ from services.consent.api import examples
 from services.consent.app import create_app
 from shared import clock
 from shared.contracts import consent as contracts
-from shared.contracts import ledger
+from shared.contracts import feed, ledger
 from shared.ids import new_id
 from shared.security.service_tokens import ServiceCalls, Signer
 from tests.consent.consent_house import SIGNER, House, settings_for
@@ -133,7 +133,7 @@ def test_the_worked_examples_are_true(app: FastAPI) -> None:
         (contracts.Person, examples.PERSON),
         (contracts.PersonChange, examples.PERSON_CHANGE),
         (contracts.History, examples.HISTORY),
-        (contracts.Feed, examples.FEED),
+        (feed.Feed, examples.FEED),
         (ledger.LogCheckpoint, examples.CHECKPOINT),
         (ledger.LogEntries, examples.ENTRIES),
         (ledger.LogProof, examples.PROOF),

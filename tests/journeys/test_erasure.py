@@ -77,6 +77,35 @@ def told_by(tables: dict[str, str], address: str) -> set[str]:
     return {name for name, text in tables.items() if any(each in text for each in spelled)}
 
 
+async def test_a_message_on_an_account_that_never_heard_of_them_is_forgotten_too(
+    house: House,
+) -> None:
+    (ada,) = await house.people(1)
+    second = await house.call(
+        "POST",
+        "/v1/accounts",
+        json={
+            "channel": "telegram",
+            "name": "Second",
+            "credentials": {
+                "token": "8300001:AAE-of_a_test",
+                "api_base": f"{house.sandbox_url}/telegram",
+            },
+        },
+    )
+    message = {
+        "account_id": second["id"],
+        "address": ada,
+        "purpose": "marketing",
+        "content": {"text": canary(ada, "text")},
+    }
+    made = await house.call("POST", "/v1/messages", json=message)
+    person = await person_of(house, ada)
+    await house.call("DELETE", f"/v1/people/{person['id']}")
+
+    assert (await house.call("GET", f"/v1/messages/{made['id']}"))["address"] is None
+
+
 async def person_of(house: House, address: str) -> dict[str, object]:
     found = await house.call(
         "GET", "/v1/people", params={"channel": "telegram", "address": address}
@@ -142,6 +171,7 @@ async def test_of_the_erased_nothing_is_left_in_the_house_and_a_list_does_not_br
 async def test_an_erasure_waits_for_what_is_in_flight_and_a_fresh_start_counts(
     house: House,
 ) -> None:
+    await house.call("PATCH", "/v1/policy", json={"double_opt_in": False})
     (ada,) = await house.people(1)
     person = await person_of(house, ada)
     async with house.telegram.holding() as arrived:

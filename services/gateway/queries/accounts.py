@@ -27,6 +27,18 @@ _ROUTES = (
 )
 
 
+_OF_CHANNELS = """
+SELECT id, channel FROM gateway.account WHERE brand_id = $1 AND channel = ANY ($2::text[])
+"""
+
+
+async def of_channels(
+    connection: asyncpg.Connection, brand_id: UUID, channels: Sequence[str]
+) -> list[tuple[UUID, str]]:
+    """Return (account, channel) of all that a brand ever had there, deleted ones too."""
+    return [tuple(row) for row in await connection.fetch(_OF_CHANNELS, brand_id, channels)]
+
+
 async def put(session: AsyncSession, account: Account) -> None:
     """Store an account; a repeat changes nothing."""
     await session.execute(insert(Account).values(account.model_dump()).on_conflict_do_nothing())
