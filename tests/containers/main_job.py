@@ -61,6 +61,8 @@ class Brand:
         about = {"name": "Caffè Aurora", "country": "IT", "timezone": "Europe/Rome"}
         made = self.call("POST", "/v1/brands", json={**about, "languages": ["it"]})
         self.key = made["api_key"]
+        # Here the link is all of the yes; how a yes is asked twice is told elsewhere.
+        self.call("PATCH", "/v1/policy", json={"double_opt_in": False})
         credentials = {"token": TOKEN, "api_base": PLATFORM}
         account = {"channel": CHANNEL, "name": "Aurora", "credentials": credentials}
         self.account_id = self.call("POST", "/v1/accounts", json=account)["id"]
