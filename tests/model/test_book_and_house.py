@@ -152,8 +152,9 @@ class Agreement(RuleBasedStateMachine):
     def agree_for_a_moment(self, who: int, purpose: str) -> None:
         """A yes that ends: the moment it does, it is none."""
         ends = datetime.now(UTC) + timedelta(seconds=0.2)
-        self._consent(who, "grant", purpose, expires_at=ends.isoformat())
-        self.pages[who].grant(purpose, at=None, ends=ends)
+        answer = self._consent(who, "grant", purpose, expires_at=ends.isoformat())
+        if answer["state"] == "granted":  # It may have taken longer than it was good for.
+            self.pages[who].grant(purpose, at=None, ends=ends)
         left = (ends - datetime.now(UTC)).total_seconds()
         self.run(asyncio.sleep(max(0.0, left) + 0.02))
 
