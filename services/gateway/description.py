@@ -52,7 +52,7 @@ TAGS: Final = [
     {"name": "people", "description": "What is known of a person, and their history."},
     {
         "name": "policy",
-        "description": "Your own rules: how you ask, when you are quiet, how often.",
+        "description": "Your own rules: how you ask for a yes, how long doubts wait.",
     },
     {"name": "reviews", "description": "Words that may have been a no, and what they were."},
     {"name": "ledger", "description": "The signed log of your consents, and proofs of it."},

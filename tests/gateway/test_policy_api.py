@@ -6,12 +6,8 @@ from shared.contracts.consent import BrandFacts
 
 AS_THE_LAW_HAS_IT = {
     "double_opt_in": None,
-    "quiet_hours": None,
-    "caps": [],
-    "expires_after_days": None,
     "review_hours": 72,
 }
-CAPS = [{"messages": 3, "days": 7}]
 
 
 async def test_a_brand_begins_with_the_rules_of_its_country(aurora):
@@ -23,20 +19,19 @@ async def test_a_brand_begins_with_the_rules_of_its_country(aurora):
 
 async def test_what_is_left_out_stays(aurora):
     _, client = aurora
-    await client.patch("/v1/policy", json={"caps": CAPS})
-    hours = {"start": "21:00", "end": "09:00"}
-    await client.patch("/v1/policy", json={"quiet_hours": hours})
-    await client.patch("/v1/policy", json={"quiet_hours": None, "double_opt_in": True})
+    await client.patch("/v1/policy", json={"review_hours": 5})
+    await client.patch("/v1/policy", json={"double_opt_in": False})
+    await client.patch("/v1/policy", json={"double_opt_in": True})
 
     kept = (await client.get("/v1/policy")).json()
-    assert kept == {**AS_THE_LAW_HAS_IT, "caps": CAPS, "double_opt_in": True}
+    assert kept == {**AS_THE_LAW_HAS_IT, "review_hours": 5, "double_opt_in": True}
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"quiet_hours": {"start": "24:00", "end": "09:00"}},
-        {"caps": [{"messages": 0, "days": 7}]},
+        {"review_hours": 0},
+        {"quiet_hours": {"start": "21:00", "end": "09:00"}},
         {"review_hours": None},
         {"unknown": 1},
     ],
@@ -51,8 +46,8 @@ async def test_rules_that_make_no_sense_are_refused(aurora, wrong):
 
 async def test_a_brand_that_is_told_again_keeps_its_rules(gateway, aurora):
     brand_id, client = aurora
-    await client.patch("/v1/policy", json={"caps": CAPS})
+    await client.patch("/v1/policy", json={"review_hours": 5})
     facts = {"name": "Aurora", "country": "DE", "languages": ("de",), "timezone": "Europe/Berlin"}
     await gateway.house.consent.put_brand(BrandFacts(id=brand_id, **facts))
 
-    assert (await client.get("/v1/policy")).json()["caps"] == CAPS
+    assert (await client.get("/v1/policy")).json()["review_hours"] == 5

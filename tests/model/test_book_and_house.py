@@ -187,6 +187,16 @@ class Agreement(RuleBasedStateMachine):
         else:
             self.pages[who].grant(MARKETING, at=_at(second))
 
+    @rule(who=PEOPLE)
+    def be_overtaken(self, who: int) -> None:
+        """A yes that was on its way while its person said no, and arrives after it."""
+        earlier, later = self.street.next_second(), self.street.next_second()
+        self.run(self.street.write(self.addresses[who], "STOP", at=later))
+        self.pages[who].revoke(MARKETING, at=_at(later))
+        self.run(self.street.write(self.addresses[who], "START", at=earlier))
+        self.pages[who].grant(MARKETING, at=_at(earlier))
+        self._compare(MARKETING)
+
     @rule(which=st.randoms(use_true_random=False))
     def repeat_a_webhook(self, which: Any) -> None:
         """What comes again changes nothing, whatever came in between."""

@@ -22,9 +22,6 @@ BRAND = {
 }
 POLICY = {
     "double_opt_in": True,
-    "quiet_hours": {"start": "21:00", "end": "09:00"},
-    "caps": [{"messages": 3, "days": 7}],
-    "expires_after_days": 730,
     "review_hours": 72,
 }
 ACCOUNT = {"id": _ACCOUNT, "brand_id": _BRAND, "channel": "telegram"}

@@ -1,4 +1,4 @@
-"""A brand's own rules: how it asks for a yes, when it is quiet, how often it writes."""
+"""A brand's own rules: how it asks for a yes, and how long doubtful words may wait."""
 
 from fastapi import APIRouter
 
