@@ -18,11 +18,10 @@ from shared.contracts.receipts import (
     SignedReceipt,
 )
 from shared.ledger import receipts
+from shared.masking import masked
 from shared.problems import Problem
 
 WITHDRAWAL = "Write STOP in this chat, use the link to your choices, or ask the controller."
-_SHOWN = 3
-"""Characters of an address that are told at either end of a long one."""
 
 
 async def make(registry: Registry, brand_id: UUID, event_id: UUID) -> SignedReceipt:
@@ -44,13 +43,6 @@ async def make(registry: Registry, brand_id: UUID, event_id: UUID) -> SignedRece
     receipt = _receipt(brand_id, line, sealed, log=signer.key.name)
     told = receipt.model_dump(mode="json", exclude_none=True)
     return SignedReceipt(receipt=receipt, jws=receipts.sign(told, signer), key=str(signer.key))
-
-
-def masked(address: str) -> str:
-    """Return an address so that its owner knows it and nobody else learns it."""
-    if len(address) <= 2 * _SHOWN:
-        return "•" * (len(address) - 1) + address[-1:]
-    return address[:_SHOWN] + "•" * (len(address) - 2 * _SHOWN) + address[-_SHOWN:]
 
 
 def _receipt(brand_id: UUID, line: asyncpg.Record, sealed: Sealed, *, log: str) -> ReceiptDocument:

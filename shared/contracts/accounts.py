@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from shared.contracts.base import Contract
 from shared.contracts.campaigns import Name
+from shared.contracts.feed import News
 from shared.contracts.stories import Language
 
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
@@ -19,17 +20,7 @@ EventType = Literal[
     "message.read",
     "message.refused",
     "message.unknown",
-    "consent.granted",
-    "consent.pending",
-    "consent.revoked",
-    "consent.paused",
-    "consent.resumed",
-    "consent.doubtful",
-    "consent.expiring",
-    "consent.expired",
-    "person.merged",
-    "person.split",
-    "person.erased",
+    News,
     "campaign.launched",
     "campaign.finished",
     "campaign.paused",
@@ -38,7 +29,6 @@ EventType = Literal[
     "story.clicked",
     "account.broken",
     "account.recovered",
-    "ledger.checkpoint",
 ]
 
 

@@ -11,9 +11,9 @@ from services.gateway.pages.person_deeds import choice_id
 from services.gateway.pages.person_texts import Words, agreement, purpose_name
 from shared.contracts.consent import ConsentState, HistoryEntry, Person
 from shared.contracts.receipts import SignedReceipt
+from shared.masking import masked
 
 CHANNELS: Final = {"telegram": "Telegram", "whatsapp": "WhatsApp", "webhook": "Web"}
-_SHOWN: Final = 3
 _ORDER: Final = ("marketing", "service", "measuring")
 
 
@@ -88,13 +88,6 @@ def records(history: Iterable[HistoryEntry], words: Words, zone: ZoneInfo) -> li
         for entry in history
     ]
     return found[::-1]
-
-
-def masked(address: str) -> str:
-    """Return an address so that its owner knows it and who looks over a shoulder does not."""
-    if len(address) <= 2 * _SHOWN:
-        return "•" * (len(address) - 1) + address[-1:]
-    return f"{address[:_SHOWN]}•••{address[-_SHOWN:]}"
 
 
 def zone_of(person: Person, *, otherwise: str = "UTC") -> ZoneInfo:
