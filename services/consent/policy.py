@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from services.consent.countries import rules_of
 from shared.contracts.consent import Scope
 
 Reach = Literal["account", "channel", "brand"]
@@ -33,10 +34,6 @@ OPEN_FOR = timedelta(days=7)
 WORDS_OPEN_FOR = timedelta(days=1)
 """How long it waits for a plain "yes"."""
 
-# Where a yes in a chat is asked for twice, if the brand does not say: Garante, 4 July 2013.
-_ASKED_TWICE = frozenset({"IT"})
-# Where a STOP on one channel must end what the brand sends on all of them: 47 CFR 64.1200(a)(10).
-_WIDENED = frozenset({"US"})
 _REACHES: Mapping[Scope, Reach] = {
     Scope.PURPOSE: "account",
     Scope.ACCOUNT: "account",
@@ -111,8 +108,8 @@ def spoken(source: str) -> bool:
 
 def held_scope(scope: Scope, *, country: str, source: str) -> Scope:
     """Return how far a revocation is held; the law of a brand's country may widen a STOP."""
-    if scope is Scope.CHANNEL and spoken(source) and country in _WIDENED:
-        return Scope.BRAND
+    if scope is Scope.CHANNEL and spoken(source):
+        return Scope(rules_of(country).stop_ends)
     return scope
 
 
@@ -178,7 +175,7 @@ def grants_again(granted_at: datetime | None, *, denied_at: datetime | None) -> 
 
 def double_opt_in(chosen: bool | None, *, country: str) -> bool:
     """Does a yes in a chat count only once the notice was answered?"""
-    return country in _ASKED_TWICE if chosen is None else chosen
+    return rules_of(country).double_opt_in if chosen is None else chosen
 
 
 def answers(
