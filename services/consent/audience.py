@@ -5,14 +5,17 @@ A page is written as JSON straight from the rows; it is the contract `AudiencePa
 
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
-from services.consent import policy
+from services.consent import policy, timing
 from services.consent.queries import audience as queries
 from services.consent.queries.audience import FIRST, LAST, Whose
+from services.consent.timing import Timing
 from shared.contracts.consent import AudienceCount, AudienceFilter, AudienceQuestion
+from shared.contracts.policy import Cap
 from shared.database import Database
 
 _TAGS_WINDOW = 10_000
@@ -65,19 +68,20 @@ async def _page_of_named(database: Database, whose: Whose, question: AudienceQue
 
 
 async def count(database: Database, question: AudienceQuestion) -> AudienceCount:
-    """Count who may be written to now, and who not, by reason."""
+    """Count who may be written to and who not, by reason; and of those who may, who would wait."""
     whose = Whose(question.brand_id, question.account_id, question.purpose)
-    reasons: Counter[str] = Counter()
+    async with database.connection(whose.brand_id) as connection:
+        clock = await timing.of_brand(connection, whose.brand_id, whose.purpose)
+    tally = _Tally(clock)
     if question.filter.addresses:
-        await _count_named(database, whose, question.filter, reasons)
+        await _count_named(database, whose, question.filter, tally)
     else:
-        await _count_known(database, whose, question.filter, reasons)
-    eligible = reasons.pop("granted", 0)
-    return AudienceCount(eligible=eligible, excluded=dict(reasons))
+        await _count_known(database, whose, question.filter, tally)
+    return tally.counted()
 
 
 async def _count_known(
-    database: Database, whose: Whose, meant: AudienceFilter, reasons: Counter[str]
+    database: Database, whose: Whose, meant: AudienceFilter, tally: "_Tally"
 ) -> None:
     after = FIRST
     while True:
@@ -85,25 +89,66 @@ async def _count_known(
         async with database.connection(whose.brand_id) as connection:
             edge = await queries.find_edge(connection, whose, after=after, width=_COUNT_WINDOW)
             rows = await queries.count(
-                connection, whose, after=after, until=edge or LAST, tags=meant.tags or None
+                connection,
+                whose,
+                after=after,
+                until=edge or LAST,
+                tags=meant.tags or None,
+                caps=tally.caps,
             )
-        for *facts, number in rows:
-            reasons[_permitted(*facts).reason] += number
+        tally.add(rows)
         if edge is None:
             return
         after = edge
 
 
 async def _count_named(
-    database: Database, whose: Whose, meant: AudienceFilter, reasons: Counter[str]
+    database: Database, whose: Whose, meant: AudienceFilter, tally: "_Tally"
 ) -> None:
     asked = sorted(set(meant.addresses))
     for start in range(0, len(asked), _NAMED_WINDOW):
         addresses = asked[start : start + _NAMED_WINDOW]
         async with database.connection(whose.brand_id) as connection:
-            rows = await queries.named(connection, whose, addresses=addresses)
-        for row in rows:
-            reasons[_permitted(*row[4:8]).reason] += 1
+            rows = await queries.count_named(
+                connection, whose, addresses=addresses, caps=tally.caps
+            )
+        tally.add(rows)
+
+
+class _Tally:
+    """A count while it goes on."""
+
+    def __init__(self, clock: Timing | None) -> None:
+        self._clock = clock
+        self._eligible = 0
+        self._excluded: Counter[str] = Counter()
+        self._deferred: Counter[str] = Counter()
+
+    @property
+    def caps(self) -> tuple[Cap, ...] | None:
+        """The brand's caps; none where nobody waits."""
+        return None if self._clock is None else self._clock.rules.caps
+
+    def add(self, rows: Iterable[Any]) -> None:
+        """Take in some groups of people who stand alike."""
+        for *facts, zone, start, end, full, number in rows:
+            answer = _permitted(*facts)
+            if not answer.allowed:
+                self._excluded[answer.reason] += number
+                continue
+            self._eligible += number
+            if self._clock is None:
+                continue
+            if self._clock.hours and self._clock.quiet_until(zone, start, end) is not None:
+                self._deferred[policy.QUIET_HOURS] += number
+            elif full:
+                self._deferred[policy.CAPPED] += number
+
+    def counted(self) -> AudienceCount:
+        """Return the count."""
+        return AudienceCount(
+            eligible=self._eligible, excluded=dict(self._excluded), deferred=dict(self._deferred)
+        )
 
 
 def _permitted(

@@ -43,6 +43,10 @@ def _read_zones() -> Mapping[str, str]:
 
 COUNTRIES = _read()
 _ZONES = _read_zones()
+ZONES_WITH_HOURS = tuple(
+    zone for zone, code in _ZONES.items() if code in COUNTRIES and COUNTRIES[code].quiet_hours
+)
+"""The time zones of countries that have quiet hours by law."""
 
 
 def rules_of(country: str) -> Country:

@@ -193,6 +193,7 @@ def line(
     if event.action == "seen":
         # Their words agree to nothing, so they are evidence of nothing.
         evidence = evidence.model_copy(update={"text": None, "raw": None})
+    evidence = evidence.model_copy(update={"uses": event.uses})
     half = case.evidences.seal(
         evidence,
         reaches,
@@ -216,6 +217,7 @@ def line(
         expires_at=expires_at,
         outcome=outcome,
         reason=reason,
+        uses=event.uses,
     )
 
 

@@ -112,6 +112,7 @@ async def _merge(
             at=now,
         )
     await merges.share_denials(connection, brand_id, to=kept.id, of=gone.id)
+    await merges.share_contacts(connection, brand_id, to=kept.id, of=gone.id)
     moved = await merges.give(connection, brand_id, of=gone.id, to=kept.id)
     await pauses.hand_over(connection, brand_id, of=gone.id, to=kept.id)
     added = _added(kept, gone)
@@ -144,6 +145,7 @@ async def _split(
     brand_id, now = order.brand_id, await _now(connection)
     told = _told(order.evidence, f"{gone.id} is not {kept.id}: merge {order.merge_id} taken back")
     await merges.share_denials(connection, brand_id, to=gone.id, of=kept.id)
+    await merges.share_contacts(connection, brand_id, to=gone.id, of=kept.id)
     await merges.give(connection, brand_id, of=kept.id, to=gone.id, only=found["moved"])
     await merges.set_merged(connection, brand_id, gone.id, into=None)
     await merges.describe(connection, brand_id, _without(kept, found["added"]))
@@ -257,6 +259,7 @@ def _added(kept: Held, gone: Held) -> dict[str, Any]:
     return {
         "language": gone.language if kept.language is None else None,
         "timezone": gone.timezone if kept.timezone is None else None,
+        "quiet": gone.quiet if kept.quiet is None else None,
         "tags": sorted(set(gone.tags) - set(kept.tags)),
         "attributes": {k: v for k, v in gone.attributes.items() if k not in kept.attributes},
     }
@@ -264,19 +267,20 @@ def _added(kept: Held, gone: Held) -> dict[str, Any]:
 
 def _with(kept: Held, added: dict[str, Any]) -> Held:
     tags, attributes = added["tags"], added["attributes"]
-    return replace(
+    described = replace(
         kept,
         language=kept.language or added["language"],
         timezone=kept.timezone or added["timezone"],
         tags=sorted({*kept.tags, *tags}),
         attributes={**kept.attributes, **attributes},
     )
+    return described.with_quiet(kept.quiet or added["quiet"])
 
 
 def _without(kept: Held, added: dict[str, Any]) -> Held:
     """Take away what came from the other and is still as it came."""
     tags, attributes = added["tags"], added["attributes"]
-    return replace(
+    described = replace(
         kept,
         language=None if kept.language == added["language"] else kept.language,
         timezone=None if kept.timezone == added["timezone"] else kept.timezone,
@@ -287,3 +291,5 @@ def _without(kept: Held, added: dict[str, Any]) -> Held:
             if name not in attributes or attributes[name] != value
         },
     )
+    # A merge of before there were hours brought none.
+    return described.with_quiet(None if kept.quiet == added.get("quiet") else kept.quiet)

@@ -1,7 +1,8 @@
 """Moments as others tell them."""
 
 from datetime import MAXYEAR, UTC, date, datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from shared.zones import find_zone
 
 
 def as_utc(moment: datetime | None) -> datetime | None:
@@ -24,7 +25,4 @@ def endless(moment: datetime) -> bool:
 
 def day_in(zone: str, moment: datetime) -> date:
     """Return the day of a moment by the clocks of a time zone; in UTC where there is no such."""
-    try:
-        return moment.astimezone(ZoneInfo(zone)).date()
-    except (ZoneInfoNotFoundError, ValueError):
-        return moment.astimezone(UTC).date()
+    return moment.astimezone(find_zone(zone) or UTC).date()

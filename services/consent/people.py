@@ -24,6 +24,7 @@ from shared.contracts.consent import (
     PersonChange,
 )
 from shared.contracts.exports import MovedAddress, PersonMerge, PersonMerges
+from shared.contracts.policy import QuietHours
 from shared.database import Database
 from shared.problems import Problem
 
@@ -64,9 +65,12 @@ async def change_person(
         if row.merged_into is not None:
             text = f"This person was merged into {row.merged_into}: change that one."
             raise Problem(409, "already_merged", text)
-        for name in change.model_fields_set:
+        for name in change.model_fields_set - {"quiet_hours"}:
             given = getattr(change, name)
             setattr(row, name, _EMPTY[name] if given is None else given)
+        if "quiet_hours" in change.model_fields_set:
+            hours = change.quiet_hours
+            row.quiet_start, row.quiet_end = hours.times if hours else (None, None)
         row.tags = sorted(set(row.tags))
         await session.flush()
         return await _person(session, row)
@@ -147,6 +151,7 @@ async def _person(session: AsyncSession, row: PersonRow) -> Person:
         id=row.id,
         language=row.language,
         timezone=row.timezone,
+        quiet_hours=_hours(row),
         tags=tuple(row.tags),
         attributes=row.attributes,
         created_at=row.created_at,
@@ -154,6 +159,12 @@ async def _person(session: AsyncSession, row: PersonRow) -> Person:
         addresses=await _addresses(session, row),
         consents=await _consents(session, row),
     )
+
+
+def _hours(row: PersonRow) -> QuietHours | None:
+    if row.quiet_start is None or row.quiet_end is None:
+        return None
+    return QuietHours(start=f"{row.quiet_start:%H:%M}", end=f"{row.quiet_end:%H:%M}")
 
 
 async def _addresses(session: AsyncSession, row: PersonRow) -> tuple[PersonAddress, ...]:
@@ -196,6 +207,7 @@ async def _consents(session: AsyncSession, row: PersonRow) -> tuple[ConsentState
             expires_at=state.expires_at,
             paused=_is_paused(state, now),
             paused_until=_pause_end(state, now),
+            uses_left=state.uses_left if state.status == "granted" else None,
             consent_event_id=state.event_id,
             seq=state.seq,
         )

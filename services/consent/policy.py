@@ -59,6 +59,9 @@ _REVOKED = Permitted(False, "revoked")
 _EXPIRED = Permitted(False, "expired")
 _BLOCKED = Permitted(False, "blocked")
 _PAUSED = Permitted(False, "paused")
+QUIET_HOURS = "quiet_hours"
+CAPPED = "capped"
+"""What a yes has to wait for: the answer says until when."""
 
 
 def permitted(
@@ -94,6 +97,11 @@ def purposes_asked(purpose: str) -> tuple[str, ...]:
     The state of the first one that has any decides; a revocation of either stands against a grant.
     """
     return (purpose, MARKETING) if is_topic(purpose) else (purpose,)
+
+
+def waits(purpose: str) -> bool:
+    """Does it keep quiet hours and caps? Whoever waits for a service or an answer, does not."""
+    return purpose == MARKETING or is_topic(purpose)
 
 
 def is_topic(purpose: str) -> bool:

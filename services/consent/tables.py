@@ -4,7 +4,7 @@ The ledger and what follows from it (`event`, `state`, `denial`, `feed`, …) ar
 by one transaction; their shape stands in the first migration.
 """
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -71,6 +71,8 @@ class PersonRow(Table, table=True):
         default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default="{}")
     )
     merged_into: UUID | None = None
+    quiet_start: time | None = None
+    quiet_end: time | None = None
     created_at: datetime | None = Field(default=None, sa_column=_moment(required=True))
 
 
@@ -117,4 +119,5 @@ class StateRow(Table, table=True):
     since: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     expires_at: datetime | None = Field(default=None, sa_column=_moment())
     paused_until: datetime | None = Field(default=None, sa_column=_moment())
+    uses_left: int | None = None
     person_id: UUID

@@ -1,6 +1,7 @@
 """The people of a campaign on one account, page by page, as consent allows them now."""
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
@@ -79,14 +80,17 @@ class Audience:
         if self._named is None:
             return await self._consent.count(**self._key, filter=self._filter)
         eligible = 0
-        excluded = {WRONG_CHANNEL: self._wrong} if self._wrong else {}
+        excluded: Counter[str] = Counter()
+        deferred: Counter[str] = Counter()
+        if self._wrong:
+            excluded[WRONG_CHANNEL] = self._wrong
         for at in range(0, len(self._named), AT_ONCE):
             some = AudienceFilter(addresses=tuple(self._named[at : at + AT_ONCE]))
             counted = await self._consent.count(**self._key, filter=some)
             eligible += counted.eligible
-            for reason, number in counted.excluded.items():
-                excluded[reason] = excluded.get(reason, 0) + number
-        return AudienceCount(eligible=eligible, excluded=excluded)
+            excluded.update(counted.excluded)
+            deferred.update(counted.deferred)
+        return AudienceCount(eligible=eligible, excluded=dict(excluded), deferred=dict(deferred))
 
     async def _named_page(self, named: list[str], after: str | None, limit: int) -> Page:
         begin = 0 if after is None else bisect_right(named, after)

@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
 from typing import Any, TypeVar
 from uuid import UUID
@@ -65,6 +65,8 @@ class DeliveryRunner:
         self._turn = 0
         self._managed = float(CLAIM_AT_MOST)
         """Messages per second that this lane began in its last round."""
+        self._deferring = False
+        """All that was asked about last has to wait: at night, that is a whole campaign."""
 
     async def run(self, *, stop: asyncio.Event, wake: asyncio.Event) -> None:
         """Deliver until `stop`, until the lease ends, or until nothing has come for a while."""
@@ -137,7 +139,8 @@ class DeliveryRunner:
         lane = self._lane
         pacer = self._pacer_of(account)
         pace = min(pacer.per_second * CLAIM_SECONDS, self._managed)
-        left = max(1, min(CLAIM_AT_MOST, int(pace)))
+        # What has to wait uses up no pace.
+        left = CLAIM_AT_MOST if self._deferring else max(1, min(CLAIM_AT_MOST, int(pace)))
         batch: list[Claimed] = []
         async with self._relaxed() as connection:
             if (paused := await lanes.paused_for(connection, lane_id=lane.id)) > 0:
@@ -165,9 +168,14 @@ class DeliveryRunner:
         return batch, queues, 0.0
 
     async def _ask(self, batch: Sequence[Claimed]) -> list[tuple[Claimed, str | None]]:
-        """Ask consent about everybody of a batch; withhold from those who may not be written to."""
+        """Ask consent about everybody of a batch.
+
+        Those who may not be written to are withheld from, those who have to wait are deferred: but
+        for what would be too late then, which is withheld for the same reason.
+        """
         late = clock.now()
         withheld: list[tuple[Claimed, str, str | None]] = []
+        deferred: list[tuple[Claimed, str, datetime]] = []
         asked: dict[str, list[Claimed]] = defaultdict(list)
         for message in batch:
             if message.deadline and message.deadline <= late:
@@ -181,14 +189,20 @@ class DeliveryRunner:
                 account_id=self._lane.id,
                 purpose=purpose,
                 addresses=[m.address for m in of_purpose],
+                messages=[m.id for m in of_purpose],
             )
             for message, answer in zip(of_purpose, answers, strict=True):
                 if answer.allowed:
                     granted.append((message, answer.consent_event_id))
+                elif answer.until is not None and not _ends_before(message, answer.until):
+                    deferred.append((message, answer.reason, answer.until))
                 else:
                     withheld.append((message, answer.reason, answer.consent_event_id))
         if withheld:
             await self._withhold(withheld)
+        if deferred:
+            await self._defer(deferred)
+        self._deferring = len(deferred) == len(batch)
         return granted
 
     async def _send_all(
@@ -283,6 +297,17 @@ class DeliveryRunner:
                     reasons=[(m.id, reason, event_id) for m, reason, event_id in rows],
                 )
 
+    async def _defer(self, waits: Sequence[tuple[Claimed, str, datetime]]) -> None:
+        for day, rows in _by_day(waits):
+            async with self._house.database.connection(self._lane.brand_id) as connection:
+                await messages.defer(
+                    connection,
+                    brand_id=self._lane.brand_id,
+                    day=day,
+                    epoch=self._lane.epoch,
+                    waits=[(m.id, reason, until) for m, reason, until in rows],
+                )
+
     async def _release(self, waits: Sequence[tuple[Claimed, float]]) -> None:
         for day, rows in _by_day(waits):
             async with self._house.database.connection(self._lane.brand_id) as connection:
@@ -312,6 +337,10 @@ class DeliveryRunner:
             pace = account.channel.capabilities.pace
             self._pacer = Pacer(pace, now=clock.ticks(), per_second=per_second)
         return self._pacer
+
+
+def _ends_before(message: Claimed, moment: datetime) -> bool:
+    return message.deadline is not None and message.deadline <= moment
 
 
 def _same_day(

@@ -2,19 +2,11 @@
 
 from datetime import UTC, datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+
+from shared.zones import find_zone
 
 _FURTHEST = (2, 9_998)
 """Years beyond which a time zone could lead out of the calendar."""
-
-
-@lru_cache(maxsize=2_048)
-def find_zone(name: str) -> ZoneInfo | None:
-    """Return a time zone, or None for what is not the name of one."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return None
 
 
 @lru_cache(maxsize=8_192)

@@ -1,5 +1,7 @@
 """Say what a launch would do now, without doing it."""
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -27,10 +29,8 @@ async def preflight(desk: Desk, brand_id: UUID, campaign_id: UUID) -> Preflight:
         )
     story, accounts, renderings = await renderings_of(desk, brand_id, row)
     counts = {i: await _count(desk, brand_id, row, account) for i, account in accounts.items()}
-    excluded: dict[str, int] = {}
-    for counted in counts.values():
-        for reason, number in counted.excluded.items():
-            excluded[reason] = excluded.get(reason, 0) + number
+    excluded = _added(counted.excluded for counted in counts.values())
+    deferred = _added(counted.deferred for counted in counts.values())
     seconds = [
         (
             waiting.get(i, 0)
@@ -44,8 +44,19 @@ async def preflight(desk: Desk, brand_id: UUID, campaign_id: UUID) -> Preflight:
     ends = begins + timedelta(seconds=max(seconds)) if eligible else None
     findings = (*errors_of(accounts, renderings), *_about(row, story, accounts, eligible, ends))
     return Preflight(
-        eligible=eligible, excluded=excluded, expected_finish_at=ends, findings=findings
+        eligible=eligible,
+        excluded=excluded,
+        deferred=deferred,
+        expected_finish_at=ends,
+        findings=findings,
     )
+
+
+def _added(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for counted in counts:
+        total.update(counted)
+    return dict(total)
 
 
 async def _count(desk: Desk, brand_id: UUID, row: Any, account: AccountRow) -> AudienceCount:

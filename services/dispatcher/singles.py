@@ -1,7 +1,7 @@
 """One message to one person: what a brand sends by itself, and what the house answers."""
 
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from uuid import UUID
 
 import structlog
@@ -38,6 +38,9 @@ class _Permission:
     withheld: str | None = None
     seq: int = 0
     event_id: UUID | None = None
+    waits_for: str | None = None
+    until: datetime | None = None
+    """When consent is asked again, where a yes has to wait, and for what."""
 
 
 async def put(
@@ -72,8 +75,9 @@ async def put(
                 language=language,
                 purpose=wanted.purpose,
                 withheld=allowed.withheld,
+                waits_for=allowed.waits_for,
                 parts=[part.model_dump(mode="json") for part in parts],
-                due_at=now,
+                due_at=allowed.until or now,
                 grant_seq=allowed.seq,
                 consent_event_id=allowed.event_id,
             )
@@ -151,6 +155,10 @@ async def _ask(
         log.warning("message.not_asked_for", error=type(error).__name__)
         return _Permission()
     event_id = UUID(answer.consent_event_id) if answer.consent_event_id else None
+    if answer.until is not None:
+        return _Permission(
+            seq=answer.seq, event_id=event_id, waits_for=answer.reason, until=answer.until
+        )
     return _Permission(None if answer.allowed else answer.reason, answer.seq, event_id)
 
 

@@ -187,6 +187,7 @@ RUNNING: Final = {
 PREFLIGHT: Final = {
     "eligible": 1200,
     "excluded": {"no_consent": 35, "revoked": 12},
+    "deferred": {"quiet_hours": 3, "capped": 18},
     "expected_finish_at": "2026-11-22T10:00:43Z",
     "findings": [],
 }
@@ -272,12 +273,14 @@ CHECK: Final = {
             "allowed": True,
             "reason": "granted",
             "consent_event_id": CONSENT_ID,
+            "until": None,
         },
         {
             "address": "987654321",
             "allowed": False,
             "reason": "no_consent",
             "consent_event_id": None,
+            "until": None,
         },
     ]
 }

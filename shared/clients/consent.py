@@ -1,6 +1,7 @@
 """The consent registry as the other services see it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -49,6 +50,8 @@ class Answer(NamedTuple):
     reason: str
     consent_event_id: str | None
     seq: int
+    until: datetime | None = None
+    """When to ask again, where a yes has to wait."""
 
 
 class ConsentClient:
@@ -118,15 +121,21 @@ class ConsentClient:
         account_id: UUID,
         purpose: str,
         addresses: Sequence[str],
+        messages: Sequence[UUID] | None = None,
         within: float = CHECK_WITHIN,
     ) -> list[Answer]:
-        """Say who may be written to now, in the order of `addresses` (at most 1,000)."""
-        question = {
+        """Say who may be written to now, in the order of `addresses` (at most 1,000).
+
+        With `messages`, what each of them would get: those that are allowed count from now on.
+        """
+        question: dict[str, object] = {
             "brand_id": brand_id,
             "account_id": account_id,
             "purpose": purpose,
             "addresses": list(addresses),
         }
+        if messages is not None:
+            question["messages"] = list(messages)
         response = await self._service.send(
             "POST", "/v1/consents/check", body=question, within=within
         )
@@ -346,6 +355,10 @@ def _ledger(brand_id: UUID) -> str:
     return f"/v1/brands/{brand_id}/ledger"
 
 
+def _moment(told: str | None) -> datetime | None:
+    return None if told is None else datetime.fromisoformat(told)
+
+
 def _answers(content: bytes) -> list[Answer]:
     try:
         return [
@@ -355,9 +368,10 @@ def _answers(content: bytes) -> list[Answer]:
                 each["reason"],
                 each["consent_event_id"],
                 each["seq"],
+                _moment(each.get("until")),
             )
             for each in orjson.loads(content)["results"]
         ]
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         # Never guess a permission out of an answer that is not one.
         raise ServiceUnavailable("consent", "its answer is no contract", sent=True) from error

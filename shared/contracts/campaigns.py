@@ -151,6 +151,8 @@ class Preflight(Contract):
 
     eligible: int
     excluded: dict[str, int]
+    deferred: dict[str, int] = {}
+    """How many of the eligible would have to wait if it began now, by reason."""
     expected_finish_at: datetime | None
     findings: tuple[ChannelFinding, ...]
 
@@ -205,6 +207,7 @@ class Message(Contract):
     purpose: AnyPurpose
     status: MessageStatus
     reason: str | None = None
+    """Why it ended so; of a queued one, what it waits for: `due_at` says until when."""
     parts: int
     parts_sent: int
     due_at: datetime

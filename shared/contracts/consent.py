@@ -2,12 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from shared.contracts.base import Contract
+from shared.contracts.policy import QuietHours
 
 Address = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Purpose = Annotated[
@@ -77,6 +78,8 @@ class Evidence(Contract):
     """What they were shown before they said it."""
     raw: Annotated[str, StringConstraints(max_length=16_384)] | None = None
     """The webhook that said it, where it said nothing else."""
+    uses: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """For how many messages the yes was given; None for no such limit."""
 
 
 class Profile(Contract):
@@ -115,6 +118,8 @@ class ConsentEventIn(Contract):
     expires_at: datetime | None = None
     until: datetime | None = None
     """When a pause ends; None for thirty days."""
+    uses: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """For how many messages a grant is good; None for as many as there are."""
     review_id: UUID | None = None
     """The review that this decides; nothing happens where it was decided before."""
     reason: Literal["platform_opt_out", "platform_left"] | None = None
@@ -200,6 +205,16 @@ class PermissionQuestion(Contract):
     account_id: UUID
     purpose: AnyPurpose
     addresses: Annotated[tuple[Address, ...], Field(max_length=1000)]
+    messages: Annotated[tuple[UUID, ...], Field(max_length=1000)] | None = None
+    """What each address would get. A message that is allowed takes its place under the caps, and
+    one use of a counted grant: once, however often it is asked about. Left out, nothing is taken.
+    """
+
+    @model_validator(mode="after")
+    def _one_for_each(self) -> Self:
+        if self.messages is not None and len(self.messages) != len(self.addresses):
+            raise ValueError("name one message for each address, or none")
+        return self
 
 
 class Permission(Contract):
@@ -208,9 +223,12 @@ class Permission(Contract):
     address: Address
     allowed: bool
     reason: str
-    """`granted`, `reply`; or `no_consent`, `pending`, `revoked`, `expired`, `blocked`, `paused`."""
+    """`granted`, `reply`; or `no_consent`, `pending`, `revoked`, `expired`, `blocked`, `paused`; or
+    what a yes has to wait for: `quiet_hours`, `capped`."""
     consent_event_id: UUID | None = None
     seq: int = 0
+    until: datetime | None = None
+    """When to ask again, where a yes has to wait."""
 
 
 class Permissions(Contract):
@@ -272,10 +290,12 @@ class AudiencePage(Contract):
 
 
 class AudienceCount(Contract):
-    """How many of an audience may be written to now."""
+    """How many of an audience may be written to."""
 
     eligible: int
     excluded: dict[str, int]
+    deferred: dict[str, int] = {}
+    """How many of those who may would have to wait now, by reason."""
 
 
 class PersonAddress(Contract):
@@ -300,6 +320,8 @@ class ConsentState(Contract):
     """Nothing is sent for it now, whatever its status."""
     paused_until: datetime | None = None
     """When the pause ends by itself; None where it waits for a review."""
+    uses_left: int | None = None
+    """For how many messages a counted grant is still good; None for any number."""
     consent_event_id: UUID
     seq: int
 
@@ -310,6 +332,8 @@ class Person(Contract):
     id: UUID
     language: str | None = None
     timezone: str | None = None
+    quiet_hours: QuietHours | None = None
+    """When they do not want to be written to, beside the hours of their country and the brand."""
     tags: tuple[str, ...] = ()
     attributes: dict[str, str | int | float | bool | None] = {}
     created_at: datetime
@@ -327,6 +351,7 @@ class PersonChange(Contract):
 
     language: Annotated[str, StringConstraints(max_length=35)] | None = None
     timezone: Annotated[str, StringConstraints(max_length=64)] | None = None
+    quiet_hours: QuietHours | None = None
     tags: Annotated[tuple[Tag, ...], Field(max_length=100)] | None = None
     attributes: (
         Annotated[dict[str, str | int | float | bool | None], Field(max_length=100)] | None

@@ -29,6 +29,17 @@ class QuietHours(Contract):
         return time.fromisoformat(self.start), time.fromisoformat(self.end)
 
 
+LONGEST_CAP = 31
+"""Days over which messages are counted at most."""
+
+
+class Cap(Contract):
+    """At most so many marketing messages to one person in any stretch of so many days."""
+
+    messages: Annotated[int, Field(ge=1, le=100)]
+    days: Annotated[int, Field(ge=1, le=LONGEST_CAP)]
+
+
 class BrandPolicy(Contract):
     """The rules of one brand; `null` stands for what its country asks for."""
 
@@ -36,3 +47,7 @@ class BrandPolicy(Contract):
     """A yes in a chat counts once the notice was answered. On by itself in Italy."""
     review_hours: Annotated[int, Field(ge=1, le=720)] = 72
     """How long doubtful words may wait for somebody; then they were a no."""
+    quiet_hours: QuietHours | None = None
+    """When marketing waits, beside what the country asks for where a person lives."""
+    caps: Annotated[tuple[Cap, ...], Field(max_length=4)] = ()
+    """All of them hold, for all campaigns and channels together."""

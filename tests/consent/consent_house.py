@@ -1,19 +1,25 @@
 """A brand whose people say things: short words for tests of the registry."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from services.consent.settings import Settings
-from shared.clients.consent import ConsentClient
+from shared.clients.consent import Answer, ConsentClient
 from shared.contracts.consent import (
     AccountFacts,
+    AudienceCount,
+    AudienceFilter,
     BrandFacts,
     ConsentEventIn,
     ConsentRecorded,
     Evidence,
+    Person,
+    PersonChange,
 )
+from shared.contracts.policy import BrandPolicy
 from shared.ids import new_id
 from shared.security.service_tokens import Signer
 
@@ -102,3 +108,42 @@ class House:
         )
         assert found.allowed is (found.reason in ("granted", "reply"))
         return found.reason
+
+    async def check(
+        self,
+        *addresses: str,
+        account: str = "bot",
+        purpose: str = "marketing",
+        messages: Sequence[UUID] | None = None,
+    ) -> list[Answer]:
+        """The whole answers; with `messages`, as the dispatcher asks before it sends them."""
+        return await self.client.check(
+            brand_id=self.brand_id,
+            account_id=self.accounts[account],
+            purpose=purpose,
+            addresses=addresses,
+            messages=messages,
+        )
+
+    async def send(self, address: str = "42", **asked: Any) -> str:
+        """Ask for a new message as the dispatcher does; return the reason of the answer."""
+        (found,) = await self.check(address, messages=[new_id()], **asked)
+        return found.reason
+
+    async def count(self, *addresses: str, purpose: str = "marketing") -> AudienceCount:
+        """Count everybody, or these."""
+        return await self.client.count(
+            brand_id=self.brand_id,
+            account_id=self.accounts["bot"],
+            purpose=purpose,
+            filter=AudienceFilter(everyone=not addresses, addresses=addresses),
+        )
+
+    async def rule(self, **rules: Any) -> None:
+        """Let these rules hold for the brand, and no others of its own."""
+        await self.client.put_policy(self.brand_id, BrandPolicy.model_validate(rules))
+
+    async def describe(self, person_id: UUID, **what: Any) -> Person:
+        """Note something of a person."""
+        change = PersonChange.model_validate(what)
+        return await self.client.change_person(self.brand_id, person_id, change)

@@ -19,7 +19,7 @@ TENANT = (
     *("person_key", "suppression"),
     *("log_leaf", "log_node", "log_checkpoint"),
     *("import", "import_aside"),
-    *("merge", "pause", "review", "notice", "question"),
+    *("merge", "pause", "review", "notice", "question", "contact", "use"),
 )
 IDS_ONLY = {
     "feed": {"cursor", "brand_id", "event_id", "type"},
@@ -57,6 +57,9 @@ async def full(house: House, registry: Registry) -> House:
     await house.client.begin_import(begun)
     lot = ImportRows(first=1, rows=(ImportRow(address="7"),))
     await house.client.import_rows(house.brand_id, begun.id, lot)
+    await house.rule(caps=[{"messages": 1, "days": 1}])
+    await house.say("grant", "45", uses=1)
+    assert await house.send("45") == "granted"
     gone = await house.say("grant", "8")
     order = EraseIn(id=new_id(), by="person")
     await house.client.erase(house.brand_id, gone.person_id, order)

@@ -7,6 +7,8 @@ from shared.contracts.consent import BrandFacts
 AS_THE_LAW_HAS_IT = {
     "double_opt_in": None,
     "review_hours": 72,
+    "quiet_hours": None,
+    "caps": [],
 }
 
 
@@ -31,7 +33,13 @@ async def test_what_is_left_out_stays(aurora):
     "wrong",
     [
         {"review_hours": 0},
-        {"quiet_hours": {"start": "21:00", "end": "09:00"}},
+        {"quiet_hours": {"start": "21:00", "end": "21:00"}},
+        {"quiet_hours": {"start": "9:00", "end": "24:00"}},
+        {"quiet_hours": {"start": "21:00"}},
+        {"caps": [{"messages": 0, "days": 1}]},
+        {"caps": [{"messages": 1, "days": 32}]},
+        {"caps": [{"messages": 1, "days": 1}] * 5},
+        {"caps": None},
         {"review_hours": None},
         {"unknown": 1},
     ],

@@ -23,6 +23,8 @@ BRAND = {
 POLICY = {
     "double_opt_in": True,
     "review_hours": 72,
+    "quiet_hours": {"start": "21:30", "end": "08:30"},
+    "caps": [{"messages": 1, "days": 1}, {"messages": 4, "days": 30}],
 }
 ACCOUNT = {"id": _ACCOUNT, "brand_id": _BRAND, "channel": "telegram"}
 
@@ -131,7 +133,11 @@ AUDIENCE_PAGE = {
     "withheld": [],
     "next": _ADDRESS,
 }
-AUDIENCE_COUNT = {"eligible": 18250, "excluded": {"no_consent": 410, "revoked": 96}}
+AUDIENCE_COUNT = {
+    "eligible": 18250,
+    "excluded": {"no_consent": 410, "revoked": 96},
+    "deferred": {"quiet_hours": 12, "capped": 730},
+}
 
 PERSON = {
     "id": _PERSON,

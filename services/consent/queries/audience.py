@@ -10,6 +10,8 @@ from uuid import UUID
 
 import asyncpg
 
+from shared.contracts.policy import Cap
+
 FIRST = ""
 LAST = "\U0010ffff" * 257
 """Before and after every address, in the order of collation "C"."""
@@ -53,20 +55,45 @@ _PAGE = _with_state(f"""
 SELECT {_FACTS} FROM consent.address w {_PERSON} {{state}}
 WHERE {_IN_WINDOW} {_WITH_TAGS} ORDER BY w.address LIMIT $7
 """)  # noqa: S608 -- built from constants
-_NAMED = _with_state(
-    f"""
+_W = """
 WITH w AS (
     SELECT asked.address, k.person_id FROM unnest($4::text[]) AS asked(address)
     LEFT JOIN consent.address k
         ON k.brand_id = $1 AND k.account_id = $2 AND k.address = asked.address)
+"""
+_NAMED = _with_state(
+    f"""{_W}
 SELECT {_FACTS} FROM w LEFT {_PERSON} {{state}} ORDER BY w.address COLLATE "C"
 """,  # noqa: S608 -- built from constants
     _NAMED_STATE,
 )
-_COUNT = _with_state(f"""
-SELECT s.status, s.blocked, s.expires_at <= now(), s.paused_until > now(), count(*)
-FROM consent.address w {_PERSON} {{state}} WHERE {_IN_WINDOW} {_WITH_TAGS} GROUP BY 1, 2, 3, 4
-""")  # noqa: S608 -- built from constants
+_STATUS = "s.status, s.blocked, s.expires_at <= now(), s.paused_until > now()"
+# Who waits: by where they live, by hours of their own, and by what they got before.
+_WAITS = """
+p.timezone, p.quiet_start, p.quiet_end,
+EXISTS (SELECT FROM consent.contact c, unnest({caps}) AS cap(messages, days)
+    WHERE c.brand_id = $1 AND c.person_id = w.person_id AND cap.messages <= (
+        SELECT count(*) FROM unnest(c.at) AS told(at)
+        WHERE told.at > now() - make_interval(days => cap.days)))
+"""
+_NEVER = "NULL::text, NULL::time, NULL::time, false"
+_GROUPS = "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
+_KNOWN = f"FROM consent.address w {_PERSON} {{state}} WHERE {_IN_WINDOW} {_WITH_TAGS} {_GROUPS}"
+_LISTED = f"FROM w LEFT {_PERSON} {{state}} {_GROUPS}"
+
+
+def _counting(waits: bool) -> tuple[str, str]:
+    told = _WAITS.replace("{caps}", "$7::int[], $8::int[]") if waits else _NEVER
+    return _with_state(f"SELECT {_STATUS}, {told}, count(*) {_KNOWN}")
+
+
+def _counting_named(waits: bool) -> tuple[str, str]:
+    told = _WAITS.replace("{caps}", "$5::int[], $6::int[]") if waits else _NEVER
+    return _with_state(f"{_W} SELECT {_STATUS}, {told}, count(*) {_LISTED}", _NAMED_STATE)
+
+
+_COUNT = {waits: _counting(waits) for waits in (False, True)}
+_COUNT_NAMED = {waits: _counting_named(waits) for waits in (False, True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +156,28 @@ async def count(
     after: str,
     until: str,
     tags: Sequence[str] | None,
+    caps: Sequence[Cap] | None,
 ) -> list[asyncpg.Record]:
-    """Count those who are meant, by (status, blocked, expired, paused)."""
-    return list(await connection.fetch(_COUNT[whose.topic], *whose.key, after, until, tags))
+    """Count those who are meant, by how it stands with them; with `caps` also by who waits.
+
+    (status, blocked, expired, paused, time zone, own hours' start and end, full, number)
+    """
+    statement = _COUNT[caps is not None][whose.topic]
+    limits = _limits(caps)
+    return list(await connection.fetch(statement, *whose.key, after, until, tags, *limits))
+
+
+async def count_named(
+    connection: asyncpg.Connection,
+    whose: Whose,
+    *,
+    addresses: Sequence[str],
+    caps: Sequence[Cap] | None,
+) -> list[asyncpg.Record]:
+    """Count these addresses, known or not, in the same way."""
+    statement = _COUNT_NAMED[caps is not None][whose.topic]
+    return list(await connection.fetch(statement, *whose.key, addresses, *_limits(caps)))
+
+
+def _limits(caps: Sequence[Cap] | None) -> tuple[list[int], ...]:
+    return () if caps is None else ([cap.messages for cap in caps], [cap.days for cap in caps])

@@ -9,7 +9,7 @@ import asyncpg
 
 KNOW_A_PERSON = (
     *("state", "denial", "pause", "review", "question"),
-    *("address", "identity", "person_key"),
+    *("address", "identity", "person_key", "contact", "use"),
 )
 """The tables that hold a `person_id`, but for the ledger's lines and `person` itself."""
 

@@ -30,6 +30,8 @@ class Entry:
     outcome: str
     expires_at: datetime | None = None
     reason: str | None = None
+    uses: int | None = None
+    """For how many messages a grant is good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +104,19 @@ ON CONFLICT (brand_id, person_id, reach, target, purpose) DO UPDATE
 SET platform_at = greatest(d.platform_at, excluded.platform_at), seq = excluded.seq,
     event_id = excluded.event_id
 """
-# What is granted during a pause is paused too.
+# What is granted during a pause is paused too. Counted grants add up; one that is good for any
+# number of messages stays so.
 _GRANT = """
-INSERT INTO consent.state (brand_id, account_id, purpose, address, status, blocked, event_id, seq,
-    since, expires_at, person_id, paused_until)
+INSERT INTO consent.state AS s (brand_id, account_id, purpose, address, status, blocked, event_id,
+    seq, since, expires_at, person_id, paused_until, uses_left)
 VALUES ($1, $2, $3, $4, $12, $5, $6, $7, $8, $9, $10, CASE WHEN $3 <> 'service' THEN (
     SELECT max(p.until) FROM consent.pause p WHERE p.brand_id = $1 AND p.person_id = $10
       AND (p.reach, p.target)
-          IN (('account', $2::uuid::text), ('channel', $11), ('brand', ''))) END)
+          IN (('account', $2::uuid::text), ('channel', $11), ('brand', ''))) END, $13)
 ON CONFLICT (brand_id, account_id, purpose, address) DO UPDATE
-SET status = excluded.status, blocked = excluded.blocked, event_id = excluded.event_id,
+SET uses_left = CASE WHEN s.status = 'granted' AND coalesce(s.expires_at > now(), true)
+        THEN s.uses_left + excluded.uses_left ELSE excluded.uses_left END,
+    status = excluded.status, blocked = excluded.blocked, event_id = excluded.event_id,
     seq = excluded.seq, since = excluded.since, expires_at = excluded.expires_at,
     paused_until = excluded.paused_until
 """
@@ -232,6 +237,7 @@ async def grant(connection: asyncpg.Connection, entry: Entry, *, seq: int, block
         entry.person_id,
         place.channel,
         entry.outcome,
+        entry.uses,
     )
     if entry.expires_at is not None:
         await connection.execute(_END, entry.id, place.brand_id, entry.expires_at)

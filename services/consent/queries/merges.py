@@ -4,18 +4,32 @@ Everywhere `$2` is whose addresses are meant and `$3` whose denials.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, time
 from uuid import UUID
 
 import asyncpg
 
+from services.consent.queries import checks
 from shared.contracts.consent import Reached
 
 # In one order, as everywhere: two who lock several people never wait for each other in a circle.
 _LOCK = """
-SELECT id, merged_into, language, timezone, tags, attributes FROM consent.person
+SELECT id, merged_into, language, timezone, quiet_start, quiet_end, tags, attributes
+FROM consent.person
 WHERE brand_id = $1 AND id = ANY ($2::uuid[]) ORDER BY id FOR UPDATE
+"""
+# Whoever was written to as one of two was written to as both: nobody gets more for being merged, or
+# for being taken apart again.
+_SHARE_CONTACTS = """
+INSERT INTO consent.contact (brand_id, person_id, at, message_ids)
+SELECT $1, $2, array_agg(x.at ORDER BY x.at, x.id), array_agg(x.id ORDER BY x.at, x.id)
+FROM (SELECT DISTINCT ON (told.id) told.at, told.id
+      FROM consent.contact c CROSS JOIN unnest(c.at, c.message_ids) AS told(at, id)
+      WHERE c.brand_id = $1 AND c.person_id IN ($2, $3) ORDER BY told.id, told.at) AS x
+HAVING count(*) > 0
+ON CONFLICT (brand_id, person_id) DO UPDATE
+SET at = excluded.at, message_ids = excluded.message_ids
 """
 _SOMEWHERE = """
 SELECT account_id, address FROM consent.address WHERE brand_id = $1 AND person_id = $2
@@ -74,7 +88,8 @@ WHERE t.brand_id = $1 AND t.person_id = $2 AND a.brand_id = t.brand_id AND a.id 
          OR $4::jsonb @> jsonb_build_array(jsonb_build_array(a.channel, t.address)))
 """
 _DESCRIBE = """
-UPDATE consent.person SET language = $3, timezone = $4, tags = $5, attributes = $6
+UPDATE consent.person SET language = $3, timezone = $4, tags = $5, attributes = $6,
+    quiet_start = $7, quiet_end = $8
 WHERE brand_id = $1 AND id = $2
 """
 _SET_MERGED = "UPDATE consent.person SET merged_into = $3 WHERE brand_id = $1 AND id = $2"
@@ -107,8 +122,22 @@ class Held:
     merged_into: UUID | None
     language: str | None
     timezone: str | None
+    quiet_start: time | None
+    quiet_end: time | None
     tags: list[str]
     attributes: dict[str, object]
+
+    @property
+    def quiet(self) -> list[str] | None:
+        """Their own quiet hours, as they are kept with a merge."""
+        if self.quiet_start is None or self.quiet_end is None:
+            return None
+        return [self.quiet_start.isoformat(), self.quiet_end.isoformat()]
+
+    def with_quiet(self, hours: Sequence[str] | None) -> "Held":
+        """Return the same person with these hours."""
+        start, end = (None, None) if hours is None else map(time.fromisoformat, hours)
+        return replace(self, quiet_start=start, quiet_end=end)
 
 
 async def lock(
@@ -162,6 +191,14 @@ async def share_denials(
     await connection.execute(_SHARE_DENIALS, brand_id, to, of)
 
 
+async def share_contacts(
+    connection: asyncpg.Connection, brand_id: UUID, *, to: UUID, of: UUID
+) -> None:
+    """Let every message that one person got count for another too."""
+    await checks.contacts(connection, brand_id=brand_id, people=[to, of], lock=True)
+    await connection.execute(_SHARE_CONTACTS, brand_id, to, of)
+
+
 async def give(
     connection: asyncpg.Connection,
     brand_id: UUID,
@@ -188,6 +225,8 @@ async def describe(connection: asyncpg.Connection, brand_id: UUID, person: Held)
         person.timezone,
         person.tags,
         person.attributes,
+        person.quiet_start,
+        person.quiet_end,
     )
 
 

@@ -292,6 +292,28 @@ async def withhold(
     await connection.execute(_WITHHOLD, brand_id, day, list(ids), list(why), list(events), epoch)
 
 
+_DEFER = """
+UPDATE dispatcher.message m SET status = 'queued', reason = x.reason, due_at = x.until,
+    updated_at = now()
+FROM unnest($3::uuid[], $4::text[], $5::timestamptz[]) AS x(id, reason, until)
+WHERE m.brand_id = $1 AND m.day = $2 AND m.id = ANY($3) AND m.id = x.id
+  AND m.status = 'claimed' AND m.epoch = $6
+"""
+
+
+async def defer(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    day: date,
+    epoch: int,
+    waits: Sequence[tuple[UUID, str, datetime]],
+) -> None:
+    """Put claimed (message, reason, moment) back into the queue until then; they say why."""
+    ids, why, until = zip(*waits, strict=True)
+    await connection.execute(_DEFER, brand_id, day, list(ids), list(why), list(until), epoch)
+
+
 _RELEASE = """
 UPDATE dispatcher.message m SET status = 'queued', updated_at = now(),
     due_at = CASE WHEN x.wait > 0 THEN now() + make_interval(secs => x.wait) ELSE m.due_at END

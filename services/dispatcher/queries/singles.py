@@ -46,18 +46,19 @@ async def insert(
     language: str | None,
     purpose: str,
     withheld: str | None,
+    waits_for: str | None,
     parts: list[dict[str, object]],
     due_at: datetime,
     grant_seq: int,
     consent_event_id: UUID | None,
 ) -> None:
-    """Queue a message with its parts, or store it as withheld; wake its lane."""
+    """Queue a message with its parts, or store it as withheld; let its lane wake when it is due."""
     await connection.execute(
         "INSERT INTO dispatcher.message (brand_id, id, day, queue_id, account_id, person_id,"
         " address, language, purpose, status, reason, parts, due_at, grant_seq, consent_event_id,"
         " content) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
-        " CASE WHEN $10::text IS NULL THEN 'queued' ELSE 'withheld' END, $10, $11, $12, $13, $14,"
-        " $15)",
+        " CASE WHEN $10::text IS NULL THEN 'queued' ELSE 'withheld' END, coalesce($10, $16), $11,"
+        " $12, $13, $14, $15)",
         brand_id,
         message_id,
         day,
@@ -73,8 +74,11 @@ async def insert(
         grant_seq,
         consent_event_id,
         {"parts": parts},
+        waits_for,
     )
     if withheld is None:
         await connection.execute(
-            "UPDATE dispatcher.lane SET wake_at = least(wake_at, now()) WHERE id = $1", account_id
+            "UPDATE dispatcher.lane SET wake_at = least(wake_at, $2) WHERE id = $1",
+            account_id,
+            due_at,
         )

@@ -49,6 +49,9 @@ class ConsentIn(Contract):
     expires_at: AwareDatetime | None = None
     until: AwareDatetime | None = None
     """When a pause ends by itself, at most 366 days from now; left out, thirty days from now."""
+    uses: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """For how many messages a grant is good, such as one; what is left of an earlier one is added.
+    Left out, it is good for any number."""
 
 
 class ConsentOut(Contract):
@@ -79,6 +82,8 @@ class CheckedAddress(Contract):
     allowed: bool
     reason: str
     consent_event_id: str | None = None
+    until: datetime | None = None
+    """When a yes need not wait any more, for quiet hours or under a cap."""
 
 
 class CheckOut(Contract):
@@ -118,7 +123,7 @@ async def create_consent(
 @router.post("/v1/consents/check", **worked(examples.CHECK, given=examples.CHECK_IN))
 @needs("consents:read")
 async def check_consents(question: CheckIn, house: Parts, by: By) -> CheckOut:
-    """Say who may be written to now, and why or why not."""
+    """Say who may be written to now, and why or why not. To ask takes nothing of any cap or use."""
     account = await choose.account(
         house.database, by.brand_id, account_id=question.account_id, channel=question.channel
     )
@@ -139,6 +144,7 @@ async def check_consents(question: CheckIn, house: Parts, by: By) -> CheckOut:
                 allowed=answer.allowed,
                 reason=answer.reason,
                 consent_event_id=answer.consent_event_id,
+                until=answer.until,
             )
             for spelled, answer in zip(question.addresses, answers, strict=True)
         )
@@ -161,6 +167,7 @@ async def _event(consent: ConsentIn, house: Parts, by: By, event_id: UUID) -> Co
         evidence=consent.evidence or Evidence(source="api"),
         expires_at=consent.expires_at,
         until=consent.until,
+        uses=consent.uses,
     )
 
 
@@ -175,6 +182,8 @@ def _check(consent: ConsentIn) -> None:
             raise wrong_field("/expires_at", "This is in the past.")
     elif consent.expires_at is not None:
         raise wrong_field("/expires_at", "Only a grant expires.")
+    elif consent.uses is not None:
+        raise wrong_field("/uses", "Only a grant is used up.")
     if consent.evidence is not None and _is_to_come(consent.evidence.at):
         raise wrong_field("/evidence/at", "Nobody can have said it in the future.")
     _check_pause(consent)

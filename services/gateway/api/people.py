@@ -74,7 +74,7 @@ async def get_person(person_id: UUID, house: Parts, by: By) -> Person:
 @router.patch("/v1/people/{person_id}", **worked(examples.PERSON, given=examples.PERSON_CHANGE))
 @needs("people:write")
 async def change_person(person_id: UUID, change: PersonChange, house: Parts, by: By) -> Person:
-    """Change tags, attributes, language or time zone; what is left out stays."""
+    """Change tags, attributes, language, time zone or quiet hours; what is left out stays."""
     return await house.consent.change_person(by.brand_id, person_id, change)
 
 

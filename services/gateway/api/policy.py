@@ -1,4 +1,4 @@
-"""A brand's own rules: how it asks for a yes, and how long doubtful words may wait."""
+"""A brand's own rules: how it asks for a yes, when it writes to nobody, and how often at most."""
 
 from fastapi import APIRouter
 
