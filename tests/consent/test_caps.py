@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.consent.caps import full_until
+from services.consent.queries import checks
 from services.consent.registry import Registry
+from services.consent.timing import Timing, Wish, take_places
 from shared.contracts.consent import Evidence
 from shared.contracts.merges import MergeIn, SplitIn
-from shared.contracts.policy import Cap
+from shared.contracts.policy import BrandPolicy, Cap
+from shared.database import Database
 from shared.ids import new_id
 from tests.consent.consent_house import House
 
@@ -160,6 +163,40 @@ async def test_many_who_ask_at_once_get_no_more_places_than_there_are(house: Hou
     assert sorted(granted) == sorted(people * 2)
 
 
+async def test_who_asks_while_a_place_is_being_taken_waits_to_see_it_taken(
+    house: House, registry: Registry, owner_database: Database
+) -> None:
+    await house.rule(caps=[ONE_A_DAY])
+    person = await house.say("grant")
+    wish = Wish(0, person.person_id, new_id())
+    rules = BrandPolicy(caps=(Cap(**ONE_A_DAY),))
+    clock = Timing(datetime.now(UTC), "IT", "Europe/Rome", rules, hours=False)
+
+    async def somebody_waits() -> bool:
+        async with owner_database.connection() as looking:
+            return bool(
+                await looking.fetchval(
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                )
+            )
+
+    async with registry.database.connection(house.brand_id) as connection:
+        await connection.execute(
+            "INSERT INTO consent.contact VALUES ($1, $2)", house.brand_id, person.person_id
+        )
+    async with registry.database.connection(house.brand_id) as connection:
+        await checks.contacts(
+            connection, brand_id=house.brand_id, people=[person.person_id], lock=True
+        )
+        other = asyncio.create_task(house.send())
+        while not other.done() and not await somebody_waits():
+            await asyncio.sleep(0.01)
+        full = await take_places(connection, house.brand_id, clock, [wish])
+
+    assert full == {}
+    assert await other == "capped"
+
+
 async def test_a_day_later_there_is_room_and_the_old_ones_are_forgotten(
     house: House, registry: Registry
 ) -> None:
@@ -189,7 +226,7 @@ async def test_a_day_later_there_is_room_and_the_old_ones_are_forgotten(
 async def test_who_is_merged_gets_no_more_for_it_and_no_more_for_being_taken_apart(
     house: House,
 ) -> None:
-    await house.rule(caps=[ONE_A_DAY])
+    await house.rule(caps=[{"messages": 2, "days": 1}])
     kept, gone = await house.say("grant", "1"), await house.say("grant", "2")
     assert await house.send("2") == "granted"
     evidence = Evidence(source="support_desk")
@@ -202,7 +239,7 @@ async def test_who_is_merged_gets_no_more_for_it_and_no_more_for_being_taken_apa
     )
     await house.client.merge(order)
 
-    assert await house.send("1") == "capped"
+    assert [await house.send("1"), await house.send("1")] == ["granted", "capped"]
 
     await house.client.split(
         SplitIn(
