@@ -13,7 +13,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import consent_check, ingest, revoke, send
+from tests.bench import audience, consent_check, importing, ingest, revoke, send
 from tests.bench.figures import Figure, Measured, NotReal, as_json
 from tests.bench.machine import ROOT, Machine, a_machine
 
@@ -22,6 +22,8 @@ BENCHMARKS: dict[str, Callable[..., Awaitable[Measured]]] = {
     "send": send.measure,
     "consent_check": consent_check.measure,
     "revoke_ack_p99": revoke.measure,
+    "audience": audience.measure,
+    "import": importing.measure,
 }
 BUILD = ROOT / "build"
 

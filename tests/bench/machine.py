@@ -172,6 +172,15 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def resident_mb(pid: int) -> float:
+    """Return how much memory a process holds, in MB; 0 where there is no /proc."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+
+
 def cpu_of_children(pid: int) -> float:
     """Return the processor time of a process and of its living and buried children."""
     total = 0.0
@@ -242,4 +251,13 @@ def _free_base() -> int:
         return base
 
 
-__all__ = ["OWNER", "House", "Machine", "a_child", "a_machine", "cpu_of_children", "first_line"]
+__all__ = [
+    "OWNER",
+    "House",
+    "Machine",
+    "a_child",
+    "a_machine",
+    "cpu_of_children",
+    "first_line",
+    "resident_mb",
+]
