@@ -7,10 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from services.consent.countries import rules_of
 from shared.contracts.consent import Scope
+from shared.contracts.policy import BrandPolicy
 
 Reach = Literal["account", "channel", "brand"]
 
@@ -62,6 +64,12 @@ _PAUSED = Permitted(False, "paused")
 QUIET_HOURS = "quiet_hours"
 CAPPED = "capped"
 """What a yes has to wait for: the answer says until when."""
+
+
+@lru_cache(maxsize=1_000)
+def read_rules(told: str) -> BrandPolicy:
+    """Read a brand's rules from JSON; most brands have the same few."""
+    return BrandPolicy.model_validate_json(told)
 
 
 def permitted(

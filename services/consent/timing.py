@@ -70,7 +70,7 @@ async def of_brand(connection: asyncpg.Connection, brand_id: UUID, purpose: str)
     if found is None:
         return None
     country, zone, told, somebody = found
-    rules = BrandPolicy.model_validate_json(told)
+    rules = policy.read_rules(told)
     hours = somebody or rules.quiet_hours is not None or rules_of(country).quiet_hours is not None
     timing = Timing(clock.now().astimezone(UTC), country, zone, rules, hours)
     return None if timing.idle else timing

@@ -110,6 +110,10 @@ async def test_a_thousand_addresses_are_asked_at_once_and_none_too(house: House)
         ({"addresses": ["a\x00"]}, "/addresses"),
         ({"addresses": ["a"] * 1_001}, "/addresses"),
         ({"everybody": True}, "/everybody"),
+        ({"messages": ["x" * 36]}, "/messages/0"),
+        ({"messages": [7]}, "/messages/0"),
+        ({"messages": "x"}, "/messages"),
+        ({"messages": []}, ""),
     ],
 )
 async def test_a_question_that_is_none_is_refused_by_the_field(

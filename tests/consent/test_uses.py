@@ -76,6 +76,19 @@ async def test_a_no_holds_also_for_a_message_that_took_its_use_before(house: Hou
     assert await house.send(purpose=TOPIC) == "revoked"
 
 
+async def test_a_day_on_which_a_counted_yes_ends_holds_for_messages_that_have_a_use_too(
+    house: House, registry: Registry
+) -> None:
+    await house.say("grant", purpose=TOPIC, uses=2)
+    message = [new_id()]
+    await house.check("42", purpose=TOPIC, messages=message)
+    async with registry.database.connection(house.brand_id) as connection:
+        await connection.execute("UPDATE consent.state SET expires_at = now()")
+    (asked,) = await house.check("42", purpose=TOPIC, messages=message)
+
+    assert (asked.allowed, asked.reason) == (False, "expired")
+
+
 async def test_many_who_ask_at_once_get_no_more_than_there_is(house: House) -> None:
     await house.say("grant", purpose=TOPIC, uses=3)
     answers = await asyncio.gather(*(house.send(purpose=TOPIC) for _ in range(8)))

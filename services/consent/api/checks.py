@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from services.consent import check as checking
 from services.consent.api import examples
 from services.consent.api.access import TheRegistry
+from services.consent.question import read_question
 from shared.contracts.consent import PermissionQuestion, Permissions
 
 router = APIRouter(tags=["permissions"])
@@ -22,6 +23,6 @@ async def check(request: Request, registry: TheRegistry) -> Response:
     An address of which nothing is known is answered `no_consent`, and so is one of an account or a
     brand that the registry was never told of.
     """
-    question = checking.read_question(await request.body())
+    question = read_question(await request.body())
     answer = await checking.check(registry.database, question)
     return Response(answer, media_type="application/json")

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from uuid import UUID
 
 import asyncpg
 
+from services.consent.policy import read_rules
 from services.consent.queries import suppression
 from services.consent.suppression import Suppressor
 from shared.contracts.policy import BrandPolicy
@@ -98,16 +98,9 @@ async def find_place(
     row = await connection.fetchrow(_PLACE, brand_id, account_id)
     if row is None:
         return None
-    channel, country, name, languages, policy = row
-    return Place(
-        brand_id, account_id, address, channel, country, name, tuple(languages), _read(policy)
-    )
-
-
-@lru_cache(maxsize=1_000)
-def _read(policy: str) -> BrandPolicy:
-    """Read a brand's rules; most brands have the same few."""
-    return BrandPolicy.model_validate_json(policy)
+    channel, country, name, languages, told = row
+    rules = read_rules(told)
+    return Place(brand_id, account_id, address, channel, country, name, tuple(languages), rules)
 
 
 async def lock_person(
