@@ -127,6 +127,7 @@ def _entry(halves: Halves, brand_id: UUID, line: asyncpg.Record) -> HistoryEntry
         purpose=line["purpose"],
         scope=line["held_scope"],
         recorded_at=line["recorded_at"],
+        expires_at=line["expires_at"],
         evidence=sealed.evidence,
     )
 

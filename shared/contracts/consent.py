@@ -344,6 +344,8 @@ class HistoryEntry(Contract):
     purpose: str
     scope: Scope
     recorded_at: datetime
+    expires_at: datetime | None = None
+    """Until when a yes was good, or when a pause was to end."""
     evidence: Evidence
 
 

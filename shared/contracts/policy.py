@@ -6,9 +6,11 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from shared.contracts.base import Contract
+from shared.contracts.consent import Purpose
 
 Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 """A time of day by the wall clock, such as `21:30`."""
+Days = Annotated[int, Field(ge=1, le=3_650)]
 
 
 class QuietHours(Contract):
@@ -36,3 +38,9 @@ class BrandPolicy(Contract):
     """A yes in a chat counts once the notice was answered. On by itself in Italy."""
     review_hours: Annotated[int, Field(ge=1, le=720)] = 72
     """How long doubtful words may wait for somebody; then they were a no."""
+    expires_after_days: Annotated[dict[Purpose, Days], Field(max_length=100)] | None = None
+    """For how many days a yes to a purpose is good, from then on; a topic follows `marketing`. What
+    is named takes the place of the country's."""
+    refresh_days: Annotated[int, Field(ge=0, le=90)] | None = 30
+    """How many days before a yes to marketing runs out its person is asked, once, whether to go on.
+    0 or `null`: never."""

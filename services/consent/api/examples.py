@@ -23,6 +23,8 @@ BRAND = {
 POLICY = {
     "double_opt_in": True,
     "review_hours": 72,
+    "expires_after_days": {"marketing": 730},
+    "refresh_days": 30,
 }
 ACCOUNT = {"id": _ACCOUNT, "brand_id": _BRAND, "channel": "telegram"}
 
