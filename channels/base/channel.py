@@ -42,6 +42,8 @@ class Capabilities:
     """The receiver recognises a repeat by our id, so an unknown outcome may be sent again."""
     receives: bool = True
     """The platform sends us webhooks."""
+    asks: bool = False
+    """We can ask a person by ourselves: answers are tapped below a text, and the taps come back."""
 
 
 @dataclass(frozen=True, slots=True)

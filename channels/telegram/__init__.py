@@ -19,6 +19,7 @@ telegram = Channel(
         # https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this: about 30
         # a second for a bot, one a second for a person with short bursts, 20 a minute for a group.
         pace=Pace(per_second=28, address_interval=1, address_burst=3, group_per_minute=20),
+        asks=True,
     ),
     credentials=Credentials,
     settings=render.Settings,

@@ -20,8 +20,10 @@ from services.consent.api import (
     notices,
     people,
     receipts,
+    refreshes,
     reviews,
 )
+from services.consent.expiring import Expiring
 from services.consent.expiry import Expiry
 from services.consent.notary import Notary
 from services.consent.pause_ends import PauseEnds
@@ -39,6 +41,8 @@ from shared.worker import Workers
 
 _EXPIRY_REST = 5.0
 """Seconds between two looks for consents that have run out; a check needs none of them."""
+_EXPIRING_REST = 5.0
+"""The same for consents that will run out."""
 _PAUSES_REST = 5.0
 """The same for pauses, and for reviews that nobody decided."""
 _NOTARY_REST = 1.0
@@ -65,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             async with Workers() as workers:
                 workers.start(Expiry(registry), rest=_EXPIRY_REST)
+                workers.start(Expiring(registry), rest=_EXPIRING_REST)
                 workers.start(PauseEnds(registry), rest=_PAUSES_REST)
                 workers.start(Notary(registry), rest=_NOTARY_REST)
                 yield
@@ -94,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
         erasures,
         merges,
         receipts,
+        refreshes,
         imports,
         ledger,
         feed,

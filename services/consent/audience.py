@@ -14,8 +14,8 @@ from services.consent import policy, timing
 from services.consent.queries import audience as queries
 from services.consent.queries.audience import FIRST, LAST, Whose
 from services.consent.timing import Timing
+from shared.contracts.clock import Cap
 from shared.contracts.consent import AudienceCount, AudienceFilter, AudienceQuestion
-from shared.contracts.policy import Cap
 from shared.database import Database
 
 _TAGS_WINDOW = 10_000

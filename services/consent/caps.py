@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from shared.contracts.policy import LONGEST_CAP, Cap
+from shared.contracts.clock import LONGEST_CAP, Cap
 
 KEPT = timedelta(days=LONGEST_CAP)
 """How long it is remembered that somebody was written to."""

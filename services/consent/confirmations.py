@@ -10,7 +10,9 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-Occasion = Literal["stopped", "started", "paused", "doubt", "help", "ask", "again", "declined"]
+Occasion = Literal[
+    "stopped", "started", "paused", "doubt", "help", "ask", "again", "declined", "refresh"
+]
 LINK = "link"
 """The words before the link to the person's own page."""
 
@@ -29,16 +31,20 @@ def reply(
     *,
     brand: str,
     languages: Iterable[str | None],
+    since: date | None = None,
     until: date | None = None,
 ) -> str:
     """Return the reply as plain text, in the first of `languages` that we speak, else in English.
 
     The order that callers give: the language the person chose, the keyword's own, the platform's
-    guess, the brand's. `until` is the day on which a pause ends.
+    guess, the brand's. `until` is the day on which a pause or a yes ends, `since` the one on which
+    that yes was said.
     """
     language = choose_language(languages)
     words = template(occasion, language)
-    return words.format(brand=brand, until=spell_day(until, language) if until else "")
+    days = {"since": since, "until": until}
+    spelled = {name: spell_day(day, language) if day else "" for name, day in days.items()}
+    return words.format(brand=brand, **spelled)
 
 
 def before_link(languages: Iterable[str | None]) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from shared.contracts.base import Contract
-from shared.contracts.policy import QuietHours
+from shared.contracts.clock import QuietHours
 
 
 class Country(Contract):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.consent import policy
+from services.consent import policy, terms
 from services.consent.answers import seen_again
 from services.consent.evidence import Halves, Subject
 from services.consent.moments import as_utc
@@ -51,7 +51,7 @@ async def grant(case: Case, outcome: Literal["granted", "pending"] = "granted") 
     One that is `pending` waits for its second half, and permits nothing until then.
     """
     situation = case.situation
-    expires_at = as_utc(case.event.expires_at)
+    expires_at = _end(case, outcome)
     reason = None
     if expires_at is not None and expires_at <= situation.now:
         reason = "expired"
@@ -65,9 +65,36 @@ async def grant(case: Case, outcome: Literal["granted", "pending"] = "granted") 
     await know(case, blocked_at=blocked_at)
     entry = line(case, outcome, expires_at=expires_at)
     recorded = await append(case, entry)
-    await ledger.grant(case.connection, entry, seq=recorded.seq, blocked=blocked_at is not None)
+    await ledger.grant(
+        case.connection,
+        entry,
+        seq=recorded.seq,
+        blocked=blocked_at is not None,
+        ask_at=None if outcome == "pending" else _ask_at(case, expires_at),
+    )
     await tell(case, recorded, f"consent.{outcome}")
     return recorded
+
+
+def _end(case: Case, outcome: str) -> datetime | None:
+    """Return when the yes ends. What is pending is good for nothing yet: its second half counts."""
+    told = as_utc(case.event.expires_at)
+    if outcome == "pending":
+        return told
+    place = case.place
+    chosen = place.policy.expires_after_days
+    lasts = terms.good_for(case.event.purpose, country=place.country, chosen=chosen)
+    return terms.end(case.situation.now, told=told, lasts=lasts)
+
+
+def _ask_at(case: Case, expires_at: datetime | None) -> datetime | None:
+    """Return when to ask whether to go on."""
+    if expires_at is None:
+        return None
+    now = case.situation.now
+    days = case.place.policy.refresh_days
+    after = terms.ask_after(case.event.purpose, lasts=expires_at - now, days=days)
+    return None if after is None else now + after
 
 
 async def revoke(case: Case) -> ConsentRecorded:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.consent import policy
+from services.consent import policy, terms
 from services.consent.evidence import Halves, Subject
 from services.consent.queries import imports as queries
 from services.consent.queries import people
@@ -138,9 +138,7 @@ class _Lot:
             await self._seal(proven, persons)
             await self._describe(proven, persons)
         if self.yeses:
-            await queries.grant(
-                self._connection, self._place, purpose=self._purpose, yeses=self.yeses
-            )
+            await self._grant()
         if self.aside:
             await queries.set_aside(
                 self._connection,
@@ -148,6 +146,23 @@ class _Lot:
                 import_id=self._import_id,
                 reasons={number: reason for number, (_, reason) in self.aside.items()},
             )
+
+    async def _grant(self) -> None:
+        """Let them hold, for as long as a yes to this is good here."""
+        rules = self._place.policy
+        lasts = terms.good_for(
+            self._purpose, country=self._place.country, chosen=rules.expires_after_days
+        )
+        days = rules.refresh_days
+        after = None if lasts is None else terms.ask_after(self._purpose, lasts=lasts, days=days)
+        await queries.grant(
+            self._connection,
+            self._place,
+            purpose=self._purpose,
+            yeses=self.yeses,
+            lasts=lasts,
+            ask_after=after,
+        )
 
     def _proven(self, rows: Mapping[int, ImportRow]) -> dict[int, ImportRow]:
         """Return the rows that have evidence; the others are quarantined."""

@@ -11,16 +11,17 @@ an address is closed by any no that covers it.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
-from services.consent import confirmations, deeds, notices, policy
+from services.consent import confirmations, deeds, notices, policy, terms
 from services.consent.deeds import Case
 from services.consent.evidence import Halves
 from services.consent.hearing import OWN_WORDS
-from services.consent.queries import ledger, questions
-from services.consent.queries.questions import Asked
+from services.consent.queries import ledger, people, questions
+from services.consent.queries.questions import Asked, Held
 from shared.contracts.consent import (
     ConsentEventIn,
     ConsentRecorded,
@@ -45,8 +46,13 @@ async def grant(case: Case) -> ConsentRecorded:
             return await _confirm(case, asked)
     if not policy.double_opt_in(place.policy.double_opt_in, country=place.country):
         return await deeds.grant(case)
-    if await questions.is_granted(case.connection, place, event.purpose):
-        return await deeds.note(case, reason="already_granted")
+    held = await questions.held(case.connection, place, event.purpose)
+    if held is not None:
+        recorded = await deeds.note(case, reason="already_granted")
+        # A yes that has an end is renewed as it was given: by the answer to a notice.
+        if not terms.renewable(held.since, now=case.situation.now, ends=held.expires_at):
+            return recorded
+        return await _ask(case, recorded, event.purpose)
     recorded = await deeds.grant(case, "pending")
     if recorded.state != "pending":
         return recorded
@@ -61,13 +67,15 @@ async def confirm(case: Case) -> ConsentRecorded:
         return await _confirm(case, asked)
     if tapped is None:
         return await _talk(case)
-    if await questions.is_granted(case.connection, case.place, case.event.purpose):
+    purpose = await _purpose_of(case, tapped) or case.event.purpose
+    held = await questions.held(case.connection, case.place, purpose)
+    if held is not None and not await _may_renew(case, held, tapped):
         return await deeds.note(case, reason="already_granted")
     recorded = await deeds.note(case, reason="question_closed")
     if asked is not None:
         # Another question waits, and is in front of the person already.
         return recorded
-    return await _ask(case, recorded, case.event.purpose, again=True)
+    return await _ask(case, recorded, purpose, again=True)
 
 
 async def decline(case: Case) -> ConsentRecorded:
@@ -101,9 +109,9 @@ async def asked_by(
     )
     if line is None:
         return None
-    evidence = _said(halves, line, event.brand_id)
-    question = _question(line["id"], evidence.language or "")
-    return evidence.wording or "", evidence.wording_version, question
+    evidence = said(halves, line, event.brand_id)
+    asked = question(line["id"], evidence.language or "")
+    return evidence.wording or "", evidence.wording_version, asked
 
 
 async def _waiting(case: Case, *, tapped: bool) -> Asked | None:
@@ -120,6 +128,7 @@ async def _waiting(case: Case, *, tapped: bool) -> Asked | None:
         now=case.situation.now,
         same_notice=_name(now) == asked.version,
         tapped=tapped,
+        open_until=asked.open_until,
     )
     return asked if holds else None
 
@@ -131,7 +140,7 @@ async def _confirm(case: Case, asked: Asked) -> ConsentRecorded:
         case.connection, brand_id=event.brand_id, event_id=asked.event_id
     )
     assert line is not None
-    shown = _said(case.evidences, line, event.brand_id)
+    shown = said(case.evidences, line, event.brand_id)
     assert shown.notice is not None
     platform_id = event.evidence.platform_id if event.question else None
     evidence = event.evidence.model_copy(
@@ -161,14 +170,26 @@ async def _ask(
     event, place = case.event, case.place
     languages = (event.evidence.language, event.profile.language, *place.languages)
     wording = await notices.current(case.connection, place, purpose=purpose, languages=languages)
-    words = wording.words
     if again:
         before = confirmations.reply("again", brand=place.brand, languages=[wording.language])
-        words = f"{before}\n\n{words}"
+        wording = replace(wording, words=f"{before}\n\n{wording.words}")
+    served = await serve(case, wording, purpose=purpose)
+    asked = question(derived_id(event.id, "notice"), wording.language)
+    return told(recorded, served.wording or "", wording.version, asked)
+
+
+async def serve(
+    case: Case, wording: notices.Wording, *, purpose: str, open_until: datetime | None = None
+) -> Evidence:
+    """Write down that a notice is served, and let its question wait; return what the line says.
+
+    It waits for as long as any question, or until then.
+    """
+    event, place = case.event, case.place
     notice_id = derived_id(event.id, "notice")
     evidence = Evidence(
         source="notice",
-        wording=words,
+        wording=wording.words,
         wording_version=wording.version,
         language=wording.language,
         inbox_id=event.evidence.inbox_id,
@@ -189,9 +210,9 @@ async def _ask(
         "evidence": evidence,
     }
     await deeds.note(replace(case, event=event.model_copy(update=served)))
-    asked = Asked(notice_id, purpose, _name(wording), case.situation.now)
+    asked = Asked(notice_id, purpose, _name(wording), case.situation.now, open_until)
     await questions.open(case.connection, place, person_id=case.person_id, asked=asked)
-    return told(recorded, words, wording.version, _question(notice_id, wording.language))
+    return evidence
 
 
 def told(
@@ -207,16 +228,25 @@ async def _talk(case: Case) -> ConsentRecorded:
     return await deeds.see(replace(case, event=case.event.model_copy(update={"action": "seen"})))
 
 
+async def _may_renew(case: Case, held: Held, question: UUID) -> bool:
+    """Could an answer to this question have renewed the yes that holds: was that there before?"""
+    line = await ledger.find_event(case.connection, brand_id=case.event.brand_id, event_id=question)
+    return held.expires_at is not None and line is not None and bool(line["seq"] > held.seq)
+
+
 async def _purpose_of(case: Case, question: UUID) -> str | None:
     """Return what a question of ours asked this very person."""
     line = await ledger.find_event(case.connection, brand_id=case.event.brand_id, event_id=question)
-    if line is None or line["person_id"] != case.person_id or line["action"] != "notice":
+    if line is None or line["action"] != "notice":
+        return None
+    brand_id, was = case.event.brand_id, line["person_id"]
+    if not await people.became(case.connection, brand_id, was=was, is_=case.person_id):
         return None
     purpose: str = line["purpose"]
     return purpose
 
 
-def _said(halves: Halves, line: asyncpg.Record, brand_id: UUID) -> Evidence:
+def said(halves: Halves, line: asyncpg.Record, brand_id: UUID) -> Evidence:
     """Return what a line of a person whose key is at hand says."""
     return halves.open(
         line["sealed"], person_id=line["person_id"], brand_id=brand_id, event_id=line["id"]
@@ -228,6 +258,7 @@ def _name(wording: notices.Wording) -> str:
     return f"{wording.notice_id or 'house'}/{wording.version}"
 
 
-def _question(event_id: UUID, language: str) -> Question:
+def question(event_id: UUID, language: str) -> Question:
+    """Return a question with the words on its buttons."""
     yes, no = confirmations.buttons(language)
     return Question(id=event_id, yes=yes, no=no)

@@ -15,6 +15,7 @@ from services.consent.queries import history as queries
 from services.consent.registry import Registry
 from services.consent.tables import AccountRow, AddressRow, IdentityRow, PersonRow, StateRow
 from shared import clock
+from shared.contracts.clock import QuietHours
 from shared.contracts.consent import (
     ConsentState,
     History,
@@ -24,7 +25,6 @@ from shared.contracts.consent import (
     PersonChange,
 )
 from shared.contracts.exports import MovedAddress, PersonMerge, PersonMerges
-from shared.contracts.policy import QuietHours
 from shared.database import Database
 from shared.problems import Problem
 
@@ -131,6 +131,7 @@ def _entry(halves: Halves, brand_id: UUID, line: asyncpg.Record) -> HistoryEntry
         purpose=line["purpose"],
         scope=line["held_scope"],
         recorded_at=line["recorded_at"],
+        expires_at=line["expires_at"],
         evidence=sealed.evidence,
     )
 

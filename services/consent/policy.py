@@ -195,14 +195,24 @@ def double_opt_in(chosen: bool | None, *, country: str) -> bool:
 
 
 def answers(
-    *, asked_at: datetime, said_at: datetime | None, now: datetime, same_notice: bool, tapped: bool
+    *,
+    asked_at: datetime,
+    said_at: datetime | None,
+    now: datetime,
+    same_notice: bool,
+    tapped: bool,
+    open_until: datetime | None = None,
 ) -> bool:
     """Is this yes an answer to the question that waits?
 
     It must be said after the question and while it is open, to the notice that still holds. Words
     wait for less long than a button, which names its question: in a chat that has gone on, a "yes"
-    may be meant for something else. Platforms tell whole seconds.
+    may be meant for something else. `open_until` is the end of a question that waits for as long as
+    the yes that it is about; words wait no longer for that. Platforms tell whole seconds.
     """
-    if not same_notice or now - asked_at > (OPEN_FOR if tapped else WORDS_OPEN_FOR):
+    until = asked_at + OPEN_FOR if open_until is None else open_until
+    if not tapped:
+        until = min(until, asked_at + WORDS_OPEN_FOR)
+    if not same_notice or now > until:
         return False
     return said_at is None or said_at >= asked_at.replace(microsecond=0)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from services.consent.countries import country_of, rules_of
-from shared.contracts.policy import QuietHours
+from shared.contracts.clock import QuietHours
 
 Window = tuple[time, time]
 """From the first until before the second; over midnight where the second is earlier."""

@@ -7,14 +7,13 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from services.dispatcher import events
+from services.dispatcher import events, refreshing, work
 from services.dispatcher.days import have_days
+from services.dispatcher.desk import Desk
 from services.dispatcher.events import EventRow
 from services.dispatcher.queries import forgetting
 from shared.clients.base import ServiceUnavailable
-from shared.clients.consent import ConsentClient
 from shared.contracts.feed import Feed, FeedItem
-from shared.database import Database
 from shared.ids import derived_id
 
 log = structlog.get_logger()
@@ -28,14 +27,16 @@ WAIT = 2.0
 class FeedFollower:
     """A worker that carries the feed's items over, in order, once.
 
-    The position moves in the transaction that stores the events, and only from where it was when
-    the question was asked. So of several followers one gets ahead, and nothing is told twice.
+    The position moves in the transaction that stores the events and lists what follows from them,
+    and only from where it was when the question was asked. So of several followers one gets ahead,
+    and nothing is told twice.
     """
 
-    def __init__(self, database: Database, consent: ConsentClient) -> None:
+    def __init__(self, desk: Desk) -> None:
         """Begin where the last follower stood."""
-        self._database = database
-        self._consent = consent
+        self._database = desk.database
+        self._consent = desk.consent
+        self._channels = desk.channels
         self._away = False
 
     async def step(self) -> int:
@@ -68,6 +69,9 @@ class FeedFollower:
                 # Whatever was told of them before came with an earlier item, or in this lot.
                 for gone in _erased(items):
                     await forgetting.events(connection, brand_id=brand_id, person_id=gone)
+                for item in items:
+                    if (refresh := refreshing.due(item, self._channels)) is not None:
+                        await work.later(connection, brand_id, "refresh", refresh)
         log.info("feed.followed", items=len(feed.items), cursor=feed.cursor)
         return len(feed.items)
 

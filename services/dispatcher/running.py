@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from channels.base.channel import Channel
-from services.dispatcher import account_setup, aftermath, campaigns, expand, launch
+from services.dispatcher import account_setup, aftermath, campaigns, expand, launch, refreshing
 from services.dispatcher.callbacks import CallbackRunner
 from services.dispatcher.days import DayKeeper
 from services.dispatcher.deliver import DeliveryRunner
@@ -50,6 +50,10 @@ def handlers(desk: Desk) -> Mapping[str, Handler]:
         await aftermath.bad_content(desk.database, item)
         return DONE
 
+    async def refresh(item: Item) -> timedelta | None:
+        await refreshing.ask(desk, item)
+        return DONE
+
     return {
         "launch": launch_it,
         "expand": expand_it,
@@ -58,6 +62,7 @@ def handlers(desk: Desk) -> Mapping[str, Handler]:
         "clear_account": clear_account,
         "opted_out": opted_out,
         "bad_content": bad_content,
+        "refresh": refresh,
     }
 
 
@@ -93,7 +98,7 @@ async def running(
         async with Workers() as workers:
             workers.start(DayKeeper(desk.database), rest=60.0)
             workers.start(WorkRunner(desk.database, handlers(desk)), rest=0.5, wake=work_wake)
-            workers.start(FeedFollower(desk.database, desk.consent), rest=0.5)
+            workers.start(FeedFollower(desk), rest=0.5)
             workers.start(desk.accounts, rest=5.0)
             if witness is not None:
                 workers.start(witness, rest=5.0)

@@ -19,7 +19,9 @@ from shared.ids import derived_id
 
 log = structlog.get_logger()
 
-Kind = Literal["launch", "expand", "cancel", "finish", "clear_account", "opted_out", "bad_content"]
+Kind = Literal[
+    "launch", "expand", "cancel", "finish", "clear_account", "opted_out", "bad_content", "refresh"
+]
 
 LEASE = timedelta(seconds=15)
 """How long one step may take before another process tries as well."""

@@ -30,6 +30,7 @@ from services.gateway.letters import API, Letter
 from services.gateway.links import Links
 from services.gateway.revocations import Revoker, Silenced
 from services.gateway.sayings import FromPerson
+from shared import buttons
 from shared.clients.base import ServiceRefused, ServiceUnavailable
 from shared.clients.dispatcher import DispatcherClient
 from shared.contracts.accounts import EventIn
@@ -193,7 +194,7 @@ class Handler:
         recorded = await self._revoke(said.model_copy(update=owed), done)
         if recorded.reply is not None:
             text = self._with_link(letter, event, recorded, recorded.reply)
-            content = HouseContent(text=text, choices=sayings.choices(recorded.question))
+            content = HouseContent(text=text, choices=buttons.below(recorded.question))
             await self._reply(letter, event, content, recorded.person_id)
         return recorded
 

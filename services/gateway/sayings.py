@@ -1,12 +1,12 @@
 """What a person or a platform did, as the registry is told: the event and its evidence. Pure."""
 
-import re
 from typing import Literal
 from uuid import UUID
 
 from channels.registry import CHANNELS
 from services.gateway.letters import Letter
-from shared.contracts.consent import ConsentEventIn, Evidence, Profile, Question, Scope
+from shared import buttons
+from shared.contracts.consent import ConsentEventIn, Evidence, Profile, Scope
 from shared.contracts.inbound import (
     AddressMoved,
     PersonBlocked,
@@ -19,7 +19,6 @@ from shared.contracts.inbound import (
     PersonWrote,
 )
 from shared.contracts.merges import MoveIn
-from shared.contracts.stories import Choice
 
 Action = Literal["grant", "confirm", "decline", "revoke", "block", "unblock", "seen", "heard"]
 
@@ -29,10 +28,6 @@ _BUTTONS: dict[str, tuple[Action, Scope]] = {
     STOP_BUTTON: ("revoke", Scope.CHANNEL),
     START_BUTTON: ("grant", Scope.PURPOSE),
 }
-YES_BUTTON = "permesso:yes:"
-NO_BUTTON = "permesso:no:"
-"""Before the id of the question, in hexadecimal: 45 bytes at most."""
-_ANSWER = re.compile(r"permesso:(yes|no):([0-9a-f]{32})\Z")
 _LONGEST_QUOTE = 4_096
 _LONGEST_WORDING = 10_000
 _LONGEST_RAW = 16_384
@@ -45,20 +40,10 @@ FromPerson = (
 
 def meant(data: str) -> tuple[Action, Scope, UUID | None]:
     """Return what a tapped button says, and the question that it answers."""
-    if answered := _ANSWER.match(data):
-        yes, question = answered.groups()
-        return "confirm" if yes == "yes" else "decline", Scope.PURPOSE, UUID(question)
+    if answered := buttons.answered(data):
+        said, question = answered
+        return "confirm" if said == "yes" else "decline", Scope.PURPOSE, question
     return *_BUTTONS.get(data, ("seen", Scope.PURPOSE)), None
-
-
-def choices(question: Question | None) -> tuple[Choice, ...]:
-    """Return the buttons below a question."""
-    if question is None:
-        return ()
-    return (
-        Choice(label=question.yes, data=f"{YES_BUTTON}{question.id.hex}"),
-        Choice(label=question.no, data=f"{NO_BUTTON}{question.id.hex}"),
-    )
 
 
 def reply_id(letter: Letter, event: FromPerson) -> UUID:

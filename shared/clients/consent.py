@@ -32,6 +32,7 @@ from shared.contracts.notices import Notice, NoticeIn, Notices
 from shared.contracts.policy import BrandPolicy
 from shared.contracts.proofs import Dossier, Statement, StatementIn
 from shared.contracts.receipts import SignedReceipt
+from shared.contracts.refreshes import Refresh, RefreshIn
 from shared.contracts.reviews import Review, Reviews, ReviewStatus
 from shared.security.service_tokens import Signer
 
@@ -259,6 +260,11 @@ class ConsentClient:
         """Return an event's receipt, or raise `ServiceRefused` with 404, or 410 when erased."""
         path = f"/v1/brands/{brand_id}/events/{event_id}/receipt"
         return await self._service.ask(SignedReceipt, "GET", path)
+
+    async def ask_refresh(self, brand_id: UUID, event_id: UUID, *, message_id: UUID) -> Refresh:
+        """Have the question of a refresh served, or raise `ServiceRefused`: `refresh_over`."""
+        path = f"/v1/brands/{brand_id}/refreshes/{event_id}/question"
+        return await self._service.ask(Refresh, "POST", path, body=RefreshIn(message_id=message_id))
 
     # Imports
 

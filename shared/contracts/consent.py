@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from shared.contracts.base import Contract
-from shared.contracts.policy import QuietHours
+from shared.contracts.clock import QuietHours
 
 Address = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Purpose = Annotated[
@@ -369,6 +369,8 @@ class HistoryEntry(Contract):
     purpose: str
     scope: Scope
     recorded_at: datetime
+    expires_at: datetime | None = None
+    """Until when a yes was good, or when a pause was to end."""
     evidence: Evidence
 
 

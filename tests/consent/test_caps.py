@@ -11,9 +11,10 @@ from services.consent.caps import full_until
 from services.consent.queries import checks
 from services.consent.registry import Registry
 from services.consent.timing import Timing, Wish, take_places
+from shared.contracts.clock import Cap
 from shared.contracts.consent import Evidence
 from shared.contracts.merges import MergeIn, SplitIn
-from shared.contracts.policy import BrandPolicy, Cap
+from shared.contracts.policy import BrandPolicy
 from shared.database import Database
 from shared.ids import new_id
 from tests.consent.consent_house import House

@@ -19,7 +19,7 @@ DAY = date(2027, 3, 1)
 def test_every_reply_names_the_brand_and_offers_only_words_that_are_heard(
     language: str, occasion: Occasion
 ) -> None:
-    text = reply(occasion, brand="ò{b}%s", languages=[language], until=DAY)
+    text = reply(occasion, brand="ò{b}%s", languages=[language], since=DAY, until=DAY)
 
     offered = {word: meaning(word) for word in re.findall(r"\b[A-Z]{3,}\b", text)}
     assert text.count("ò{b}%s") == 1
@@ -32,6 +32,19 @@ def test_the_way_back_and_the_way_out_are_told() -> None:
         assert "START" in reply("stopped", brand="B", languages=[language])
         assert "STOP" in reply("started", brand="B", languages=[language])
         assert "STOP" in reply("ask", brand="B", languages=[language])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_refresh_tells_both_days_and_both_ways(language: str) -> None:
+    since, until = date(2025, 3, 2), date(2027, 3, 2)
+    text = reply("refresh", brand="B", languages=[language], since=since, until=until)
+
+    assert spell_day(since, language) in text
+    assert spell_day(until, language) in text
+    assert text.index(spell_day(since, language)) < text.index(spell_day(until, language))
+    assert "START" in text
+    assert "STOP" in text
+    assert len(text) <= 400
 
 
 def test_all_languages_speak_and_no_two_alike() -> None:
@@ -80,7 +93,7 @@ def test_every_language_knows_twelve_months() -> None:
 
 
 def test_the_version_of_the_words_is_known() -> None:
-    assert confirmations.WORDING_VERSION == "2026-11.2"
+    assert confirmations.WORDING_VERSION == "2026-11.3"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -24,7 +24,7 @@ TENANT = (
 IDS_ONLY = {
     "feed": {"cursor", "brand_id", "event_id", "type"},
     "feed_arrival": {"seq", "brand_id", "event_id", "type"},
-    "expiry": {"event_id", "brand_id", "expires_at"},
+    "expiry": {"event_id", "brand_id", "expires_at", "ask_at"},
     "pause_due": {"event_id", "brand_id", "kind", "due_at"},
     "log_arrival": {"brand_id", "seq", "event_id"},
     "log_head": {"brand_id", "size", "checkpoint_id", "told_size", "due_at"},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.consent.countries import COUNTRIES, ZONES_WITH_HOURS, country_of, rules_of
 from services.consent.quiet import quiet_until, windows
-from shared.contracts.policy import QuietHours
+from shared.contracts.clock import QuietHours
 from tests.consent.consent_house import House
 
 ROME, NEW_YORK = ZoneInfo("Europe/Rome"), ZoneInfo("America/New_York")

@@ -16,7 +16,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def follow(rig: Rig) -> int:
-    follower = FeedFollower(rig.desk.database, rig.desk.consent)
+    follower = FeedFollower(rig.desk)
     told = 0
     while step := await follower.step():
         told += step

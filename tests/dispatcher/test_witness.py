@@ -77,7 +77,7 @@ async def test_a_witness_that_is_away_is_asked_again_and_blocks_nobody(
     await rig.say("grant", "1")
     await notarise(rig)
     tried = [await witness.step(), await witness.step()]
-    told = await FeedFollower(rig.desk.database, rig.desk.consent).step()
+    told = await FeedFollower(rig.desk).step()
     await rig.say("revoke", "1")
     await notarise(rig)
     taken = await witness.step()

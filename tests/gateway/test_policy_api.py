@@ -9,6 +9,8 @@ AS_THE_LAW_HAS_IT = {
     "review_hours": 72,
     "quiet_hours": None,
     "caps": [],
+    "expires_after_days": None,
+    "refresh_days": 30,
 }
 
 
@@ -42,6 +44,13 @@ async def test_what_is_left_out_stays(aurora):
         {"caps": None},
         {"review_hours": None},
         {"unknown": 1},
+        {"expires_after_days": {"marketing": 0}},
+        {"expires_after_days": {"marketing": 3_651}},
+        {"expires_after_days": {"reply": 30}},
+        {"expires_after_days": {"news": 30}},
+        {"expires_after_days": 30},
+        {"refresh_days": -1},
+        {"refresh_days": 91},
     ],
 )
 async def test_rules_that_make_no_sense_are_refused(aurora, wrong):
@@ -50,6 +59,18 @@ async def test_rules_that_make_no_sense_are_refused(aurora, wrong):
 
     assert answer.status_code == 422
     assert answer.json()["errors"]
+
+
+async def test_ends_and_refreshes_are_kept_and_taken_back(aurora):
+    _, client = aurora
+    ends = {"marketing": 730, "marketing.events": 365, "service": 3_650, "measuring": 1}
+    await client.patch("/v1/policy", json={"expires_after_days": ends, "refresh_days": None})
+    kept = (await client.get("/v1/policy")).json()
+    await client.patch("/v1/policy", json={"expires_after_days": None, "refresh_days": 0})
+    back = (await client.get("/v1/policy")).json()
+
+    assert (kept["expires_after_days"], kept["refresh_days"]) == (ends, None)
+    assert (back["expires_after_days"], back["refresh_days"]) == (None, 0)
 
 
 async def test_a_brand_that_is_told_again_keeps_its_rules(gateway, aurora):

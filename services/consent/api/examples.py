@@ -25,6 +25,8 @@ POLICY = {
     "review_hours": 72,
     "quiet_hours": {"start": "21:30", "end": "08:30"},
     "caps": [{"messages": 1, "days": 1}, {"messages": 4, "days": 30}],
+    "expires_after_days": {"marketing": 730},
+    "refresh_days": 30,
 }
 ACCOUNT = {"id": _ACCOUNT, "brand_id": _BRAND, "channel": "telegram"}
 

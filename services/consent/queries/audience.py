@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.contracts.policy import Cap
+from shared.contracts.clock import Cap
 
 FIRST = ""
 LAST = "\U0010ffff" * 257

@@ -88,7 +88,7 @@ used AS (
 ended AS (
     INSERT INTO consent.expiry (event_id, brand_id, expires_at)
     SELECT event_id, $1, now() FROM used WHERE uses_left = 0
-    ON CONFLICT (event_id) DO UPDATE SET expires_at = excluded.expires_at)
+    ON CONFLICT (event_id) DO UPDATE SET expires_at = excluded.expires_at, ask_at = NULL)
 INSERT INTO consent.use (brand_id, message_id, event_id, person_id)
 SELECT $1, $5, event_id, person_id FROM used RETURNING event_id::text
 """

@@ -11,7 +11,8 @@ WITH RECURSIVE who AS (
     SELECT p.id FROM who JOIN consent.person p ON p.brand_id = $1 AND p.merged_into = who.id)
 """
 _LINES = f"""{_WHO}
-SELECT id, seq, person_id, action, account_id, purpose, held_scope, recorded_at, sealed
+SELECT id, seq, person_id, action, account_id, purpose, held_scope, recorded_at, expires_at,
+    sealed
 FROM consent.event
 WHERE brand_id = $1 AND person_id = ANY (ARRAY(SELECT id FROM who)) AND seq > $3
 ORDER BY seq LIMIT $4

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
@@ -78,18 +79,25 @@ UPDATE consent.person p SET language = coalesce(p.language, x.language), tags = 
 FROM unnest($2::uuid[], $3::text[], $4::text[]) AS x(person_id, language, tags)
 WHERE p.brand_id = $1 AND p.id = x.person_id
 """
+# In seconds, because a day of PostgreSQL's is not always 24 hours.
 _GRANT = """
 WITH line AS (
     INSERT INTO consent.event (brand_id, id, action, account_id, channel, person_id, purpose,
-        scope, held_scope, purposes, sealed, commitment, recorded_at, outcome)
+        scope, held_scope, purposes, sealed, commitment, recorded_at, outcome, expires_at)
     SELECT $1, x.id, 'import', $2, $3, x.person_id, $4, 'purpose', 'purpose',
-        ARRAY[$4], x.sealed, x.commitment, clock_timestamp(), 'granted'
-    FROM unnest($5::uuid[], $7::uuid[], $8::bytea[], $9::bytea[]) WITH ORDINALITY
+        ARRAY[$4], x.sealed, x.commitment, now.at, 'granted', now.at + $10 * interval '1 second'
+    FROM (SELECT clock_timestamp() AS at) AS now
+    CROSS JOIN unnest($5::uuid[], $7::uuid[], $8::bytea[], $9::bytea[]) WITH ORDINALITY
         AS x(id, person_id, sealed, commitment, n) ORDER BY x.n
-    RETURNING id, seq, person_id, recorded_at)
+    RETURNING id, seq, person_id, recorded_at, expires_at),
+ends AS (
+    INSERT INTO consent.expiry (event_id, brand_id, expires_at, ask_at)
+    SELECT id, $1, expires_at, recorded_at + $11 * interval '1 second' FROM line
+    WHERE expires_at IS NOT NULL)
 INSERT INTO consent.state (brand_id, account_id, purpose, address, status, event_id, seq, since,
-    person_id, paused_until)
-SELECT $1, $2, $4, x.address, 'granted', line.id, line.seq, line.recorded_at, line.person_id,
+    expires_at, person_id, paused_until)
+SELECT $1, $2, $4, x.address, 'granted', line.id, line.seq, line.recorded_at, line.expires_at,
+    line.person_id,
     CASE WHEN $4 <> 'service' THEN (
         SELECT max(p.until) FROM consent.pause p
         WHERE p.brand_id = $1 AND p.person_id = line.person_id
@@ -235,9 +243,15 @@ async def look(
 
 
 async def grant(
-    connection: asyncpg.Connection, place: Place, *, purpose: str, yeses: Sequence[Yes]
+    connection: asyncpg.Connection,
+    place: Place,
+    *,
+    purpose: str,
+    yeses: Sequence[Yes],
+    lasts: timedelta | None,
+    ask_after: timedelta | None,
 ) -> None:
-    """Write the lines, and let them hold."""
+    """Write the lines, and let them hold for as long as they last."""
     addresses, people = [y.address for y in yeses], [y.person_id for y in yeses]
     await connection.execute(_KNOW, place.brand_id, place.account_id, addresses, people)
     await connection.execute(
@@ -251,6 +265,8 @@ async def grant(
         people,
         [y.half.sealed for y in yeses],
         [y.half.commitment for y in yeses],
+        None if lasts is None else lasts.total_seconds(),
+        None if ask_after is None else ask_after.total_seconds(),
     )
 
 

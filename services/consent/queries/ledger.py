@@ -128,7 +128,7 @@ _TELL = """
 INSERT INTO consent.feed_arrival (seq, brand_id, event_id, type) VALUES ($1, $2, $3, $4)
 """
 _END = """
-INSERT INTO consent.expiry (event_id, brand_id, expires_at) VALUES ($1, $2, $3)
+INSERT INTO consent.expiry (event_id, brand_id, expires_at, ask_at) VALUES ($1, $2, $3, $4)
 """
 
 
@@ -220,8 +220,18 @@ async def deny(
     )
 
 
-async def grant(connection: asyncpg.Connection, entry: Entry, *, seq: int, blocked: bool) -> None:
-    """Let the entry's purpose be granted, or pending, as its outcome says; remember to end it."""
+async def grant(
+    connection: asyncpg.Connection,
+    entry: Entry,
+    *,
+    seq: int,
+    blocked: bool,
+    ask_at: datetime | None = None,
+) -> None:
+    """Let the entry's purpose be granted, or pending, as its outcome says; remember to end it.
+
+    `ask_at` is when to ask, before that, whether to go on.
+    """
     place = entry.place
     await connection.execute(
         _GRANT,
@@ -240,7 +250,7 @@ async def grant(connection: asyncpg.Connection, entry: Entry, *, seq: int, block
         entry.uses,
     )
     if entry.expires_at is not None:
-        await connection.execute(_END, entry.id, place.brand_id, entry.expires_at)
+        await connection.execute(_END, entry.id, place.brand_id, entry.expires_at, ask_at)
 
 
 async def set_blocked(

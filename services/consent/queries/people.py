@@ -78,6 +78,15 @@ _ZONE = """
 SELECT coalesce(p.timezone, b.timezone, '') FROM consent.person p
 LEFT JOIN consent.brand b ON b.brand_id = p.brand_id WHERE p.brand_id = $1 AND p.id = $2
 """
+_LANGUAGE = "SELECT language FROM consent.person WHERE brand_id = $1 AND id = $2"
+_BECAME = """
+WITH RECURSIVE who AS (
+    SELECT $2::uuid AS id
+    UNION
+    SELECT p.merged_into FROM who JOIN consent.person p ON p.brand_id = $1 AND p.id = who.id
+    WHERE p.merged_into IS NOT NULL)
+SELECT EXISTS (SELECT FROM who WHERE id = $3)
+"""
 _FIND_SEEN = """
 SELECT k.person_id, k.created_at,
     coalesce(k.seen_at < now() - interval '1 minute', true),
@@ -149,6 +158,19 @@ async def find_zone(connection: asyncpg.Connection, place: Place, *, person_id: 
     """Return the person's time zone, else the brand's; empty where nobody told one."""
     zone: str = await connection.fetchval(_ZONE, place.brand_id, person_id)
     return zone
+
+
+async def find_language(
+    connection: asyncpg.Connection, place: Place, *, person_id: UUID
+) -> str | None:
+    """Return the person's language, if we know it."""
+    language: str | None = await connection.fetchval(_LANGUAGE, place.brand_id, person_id)
+    return language
+
+
+async def became(connection: asyncpg.Connection, brand_id: UUID, *, was: UUID, is_: UUID) -> bool:
+    """Say whether somebody is this person now: they always were, or were merged into them."""
+    return bool(await connection.fetchval(_BECAME, brand_id, was, is_))
 
 
 async def find_seen(

@@ -19,19 +19,32 @@ class Asked:
     purpose: str
     version: str
     asked_at: datetime
+    open_until: datetime | None = None
+    """None for as long as any question waits."""
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A yes that holds."""
+
+    seq: int
+    since: datetime
+    expires_at: datetime | None
+
+
+# Not what somebody was asked before they were merged: its words are under a key of before.
 _FIND = """
-SELECT event_id, purpose, version, asked_at FROM consent.question
-WHERE brand_id = $1 AND account_id = $2 AND address = $3
+SELECT q.event_id, q.purpose, q.version, q.asked_at, q.open_until FROM consent.question q
+JOIN consent.event e ON e.brand_id = q.brand_id AND e.id = q.event_id AND e.person_id = q.person_id
+WHERE q.brand_id = $1 AND q.account_id = $2 AND q.address = $3
 """
 _OPEN = """
 INSERT INTO consent.question (brand_id, account_id, address, person_id, event_id, purpose, version,
-    asked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    asked_at, open_until)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (brand_id, account_id, address) DO UPDATE
 SET person_id = excluded.person_id, event_id = excluded.event_id, purpose = excluded.purpose,
-    version = excluded.version, asked_at = excluded.asked_at
+    version = excluded.version, asked_at = excluded.asked_at, open_until = excluded.open_until
 """
 _CLOSE = """
 DELETE FROM consent.question q USING consent.account a
@@ -39,10 +52,10 @@ WHERE q.brand_id = $1 AND q.person_id = $2 AND (q.purpose = ANY ($6) OR $7)
   AND a.brand_id = q.brand_id AND a.id = q.account_id
   AND ($4 = 'brand' OR ($4 = 'channel' AND a.channel = $5) OR ($4 = 'account' AND a.id = $3))
 """
-_GRANTED = """
-SELECT EXISTS (SELECT FROM consent.state
-    WHERE brand_id = $1 AND account_id = $2 AND address = $3 AND purpose = $4
-      AND status = 'granted' AND NOT blocked AND coalesce(expires_at > now(), true))
+_HELD = """
+SELECT seq, since, expires_at FROM consent.state
+WHERE brand_id = $1 AND account_id = $2 AND address = $3 AND purpose = $4
+  AND status = 'granted' AND NOT blocked AND coalesce(expires_at > now(), true)
 """
 
 
@@ -66,6 +79,7 @@ async def open(
         asked.purpose,
         asked.version,
         asked.asked_at,
+        asked.open_until,
     )
 
 
@@ -82,9 +96,7 @@ async def close(
     await connection.execute(_CLOSE, *where, "marketing" in purposes)
 
 
-async def is_granted(connection: asyncpg.Connection, place: Place, purpose: str) -> bool:
-    """Say whether a yes to just this purpose holds at a place."""
-    granted: bool = await connection.fetchval(
-        _GRANTED, place.brand_id, place.account_id, place.address, purpose
-    )
-    return granted
+async def held(connection: asyncpg.Connection, place: Place, purpose: str) -> Held | None:
+    """Return the yes to just this purpose that holds at a place, if one does."""
+    row = await connection.fetchrow(_HELD, place.brand_id, place.account_id, place.address, purpose)
+    return None if row is None else Held(*row)

@@ -1,4 +1,4 @@
-"""A brand's own rules: how it asks for a yes, when it writes to nobody, and how often at most."""
+"""A brand's own rules: how it asks for a yes, how long it is good, when and how often it writes."""
 
 from fastapi import APIRouter
 
@@ -21,7 +21,11 @@ async def get_policy(house: Parts, by: By) -> BrandPolicy:
 @router.patch("/v1/policy", **worked(POLICY, given=POLICY_CHANGE))
 @needs("consents:write")
 async def change_policy(change: BrandPolicy, house: Parts, by: By) -> BrandPolicy:
-    """Change what is given and leave the rest; `null` goes back to what your country asks for."""
+    """Change what is given and leave the rest; `null` goes back to what your country asks for.
+
+    `expires_after_days` is replaced as a whole, and holds for what is granted from now on. A `null`
+    for `refresh_days` asks nobody.
+    """
     before = await house.consent.get_policy(by.brand_id)
     given = {name: getattr(change, name) for name in change.model_fields_set}
     return await house.consent.put_policy(by.brand_id, before.model_copy(update=given))

@@ -133,6 +133,8 @@ def receipt_fields(signed: SignedReceipt, words: Words, zone: ZoneInfo) -> dict[
         words("history"): moment(event.recorded_at, zone),
         _channel(event.channel): event.address,
     }
+    if event.expires_at is not None:
+        fields[words("end")] = moment(event.expires_at, zone)
     if receipt.notice is not None:
         fields[words("words")] = receipt.notice.wording
     fields[words("receipt")] = f"{receipt.record_id} · {receipt.ledger.log} #{receipt.ledger.seq}"
