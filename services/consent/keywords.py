@@ -46,7 +46,8 @@ class Keyword:
 
     `language` is the one language that all its words share, else `und`. `rule` tells how it was
     heard, for the evidence: `whole:<phrase>`, `courteous:<phrase>` (with "please", …),
-    `insistent:<phrase>` (said more than once), or `free:<rule>:<words>`. `score` is 0 to 1, `days`
+    `insistent:<phrase>` (said more than once), `free:<rule>:<words>`, or for a doubt
+    `hunch:<words>` and `sign:<sign>`. `score` is 0 to 1, `days`
     the length of a pause where one was told; a `doubtful` message may mean a stop.
     """
 
@@ -61,7 +62,7 @@ def meaning(text: str) -> Keyword | None:
     """Return what the message means, or none when it is just talk. Never raises."""
     if len(text) > LONGEST:
         return None
-    return _listed(units(normalise(text))) or _weighed(text)
+    return _listed(units(normalise(text))) or _weighed(text) or _signed(text)
 
 
 def answer(text: str) -> Answer | None:
@@ -85,6 +86,18 @@ def answer(text: str) -> Answer | None:
 
 _QUESTION = frozenset("?;？؟\u037e")
 """Signs of a question; the Greek one is often typed as a semicolon."""
+
+
+_STOP_SIGNS = frozenset("🛑🚫⛔📵🔕")
+"""Signs that stand for an end when nothing else is said; a raised hand is a greeting too."""
+
+
+def _signed(text: str) -> Keyword | None:
+    """Read a message of signs alone: a stop sign without a word is worth a question."""
+    signs = [sign for sign in text if sign in _STOP_SIGNS]
+    if not signs or not _QUESTION.isdisjoint(text) or normalise(text):
+        return None
+    return Keyword("doubtful", UNDETERMINED, f"sign:{signs[0]}", DOUBTFUL)
 
 
 def _listed(words: Words) -> Keyword | None:

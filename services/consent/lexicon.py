@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from services.consent.spelling import Words, joined, normalise, units
 from services.consent.typos import Typos
@@ -20,9 +21,9 @@ UNDETERMINED = "und"
 WHOLE = ("stop", "start", "help", "pause", "courtesy")
 ROLES = (
     *("cease", "writing", "notes", "tell", "bar", "not", "no", "want", "more", "me"),
-    *("leave", "drop", "list", "clear", "doubt"),
-    *("idiom", "hedge", "ask", "tale", "keep", "other", "elsewhere"),
-    *("for", "until", "since", "link", "else"),
+    *("self", "leave", "drop", "list", "clear", "doubt"),
+    *("idiom", "hedge", "kin", "when", "ask", "tale", "keep", "other", "elsewhere"),
+    *("for", "until", "since", "small", "joint", "link", "else"),
 )
 ANSWERS = ("yes", "no", "neither")
 LISTED_ROLES = ("stop", "pause", "courtesy")
@@ -42,8 +43,7 @@ class Phrase:
     languages: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """Words `start` to `end` play a role in a sentence of that language."""
 
     start: int

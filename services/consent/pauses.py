@@ -5,6 +5,8 @@ from services.consent.lexicon import NUMBERS, UNITS
 
 LONGEST = 365
 """Days; whoever asks for a longer silence, or for none, is not understood."""
+MOST_YEARS = 5
+"""More years than these are somebody's age: "my grandmother is 85 years old"."""
 
 
 def asked_days(clause: Clause, *, ends: bool) -> int | None:
@@ -25,7 +27,7 @@ def asked_days(clause: Clause, *, ends: bool) -> int | None:
                 number, start = found
                 counts = _is_beside_opener(start, place, clause)
                 counts = counts or (ends and (number > 1 or unit != "day"))
-            if counts:
+            if counts and not (unit == "year" and number > MOST_YEARS):
                 days = number * length
                 return days if 1 <= days <= LONGEST else 0
     return None

@@ -1,32 +1,42 @@
 """The ways to say that it is enough, and how heavily each of them weighs.
 
 The weights are chosen by hand: what is clear by itself stands above 0.8, what needs support of
-another clause at about 0.6. They were set on the tuned half of the corpus.
+another clause at about 0.6. They were set on the tuned corpora.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.consent.clauses import SCOPE, Clause
+from services.consent.clauses import SCOPE, Clause, Span
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """How heavily a rule speaks for an end, and the words it heard."""
+    """How heavily a rule speaks for an end, and the words it heard from one to another place."""
 
     weight: float
     name: str
     words: str
+    place: Span
+
+
+def heard(clause: Clause, weight: float, name: str, *spans: Span) -> Evidence:
+    """Return the evidence of words that stand in these places."""
+    place = (min(start for start, _ in spans), max(end for _, end in spans))
+    return Evidence(weight, name, clause.text(place), place)
 
 
 def _ceasing(clause: Clause) -> Evidence | None:
     """ "Stop sending", "smettete con questi messaggi": an end, and of what."""
+    if clause.has("keep") or (clause.has("other") and not clause.has("notes")):
+        return None
     affirmed = set(clause.affirmed("cease"))
     for end, what in clause.pairs(("cease",), ("writing", "notes", "bar")):
-        if end in affirmed and not clause.has("keep"):
-            if clause.has("other") and not clause.has("notes"):
-                return None
-            return Evidence(0.9, "cease+contact", clause.text(end, what))
+        if end in affirmed:
+            return heard(clause, 0.9, "cease+contact", end, what)
+    for end, complaint in clause.pairs(("cease",), ("doubt",)):
+        if end in affirmed:
+            return heard(clause, 0.82, "cease+doubt", end, complaint)
     return None
 
 
@@ -39,20 +49,22 @@ def _forbidding(clause: Clause) -> Evidence | None:
             continue
         if negation < command and not clause.linked(negation, command):
             continue
-        return _forbidden(clause, clause.text(negation, command))
+        return _forbidden(clause, negation, command)
     barred = clause.spans("bar")
-    return _forbidden(clause, clause.text(barred[0]), me=True) if barred else None
+    return _forbidden(clause, barred[0], me=True) if barred else None
 
 
-def _forbidden(clause: Clause, words: str, *, me: bool = False) -> Evidence | None:
+def _forbidden(clause: Clause, *spans: Span, me: bool = False) -> Evidence | None:
     if clause.has("other") and not clause.has("notes"):
         return None
     if clause.has("more"):
-        return Evidence(0.92, "not+tell+more", words)
-    if clause.has("notes") and clause.unexplained() <= 3:
-        return Evidence(0.9, "not+tell+notes", words)
-    if clause.unexplained() <= 1:
-        return Evidence(0.82 if me or clause.has("me") else 0.6, "not+tell", words)
+        return heard(clause, 0.92, "not+tell+more", *spans)
+    told = heard(clause, 0.9, "not+tell+notes", *spans)
+    unexplained = clause.unexplained(told.place)
+    if clause.has("notes") and unexplained <= 3:
+        return told
+    if unexplained <= 1:
+        return heard(clause, 0.82 if me or clause.has("me") else 0.6, "not+tell", *spans)
     return None
 
 
@@ -65,15 +77,15 @@ def _unwilling(clause: Clause) -> Evidence | None:
     for negation, wish in clause.pairs(("not",), ("want",), within=SCOPE):
         if negation > wish and not clause.negation_may_follow:
             continue
-        words = clause.text(negation, wish)
         if clause.has("notes"):
-            return Evidence(0.93 if clause.has("more") else 0.86, "not+want+notes", words)
+            weight = 0.93 if clause.has("more") else 0.86
+            return heard(clause, weight, "not+want+notes", negation, wish)
         if clause.has("other"):
             return None
         if clause.has("writing", "tell"):
-            return Evidence(0.86, "not+want+writing", words)
+            return heard(clause, 0.86, "not+want+writing", negation, wish)
         if not clause.loose() or (clause.has("more") and not clause.unexplained()):
-            return Evidence(0.5, "not+want", words)
+            return heard(clause, 0.5, "not+want", negation, wish)
     return None
 
 
@@ -85,7 +97,7 @@ def _enough(clause: Clause) -> Evidence | None:
         beside = notes[0] - none[1] <= 1 or clause.linked(none, notes)
         if beside if none < notes else clause.negation_may_follow:
             heavy = clause.unexplained() <= 2 or clause.has("more", "want")
-            return Evidence(0.86 if heavy else 0.5, "no+notes", clause.text(none, notes))
+            return heard(clause, 0.86 if heavy else 0.5, "no+notes", none, notes)
     return None
 
 
@@ -94,14 +106,27 @@ def _leaving(clause: Clause) -> Evidence | None:
     if clause.has("keep", "elsewhere"):
         return None
     if leaving := clause.affirmed("leave"):
-        if clause.has("other") and not clause.has("list", "notes"):
-            return Evidence(0.5, "leave", clause.text(leaving[0]))
-        return Evidence(0.88, "leave", clause.text(leaving[0]))
+        other = clause.has("other") and not clause.has("list", "notes")
+        return heard(clause, 0.5 if other else 0.88, "leave", leaving[0])
     affirmed = set(clause.affirmed("drop"))
     for dropping, what in clause.pairs(("drop",), ("list",)):
         if dropping in affirmed:
-            weight = 0.4 if clause.has("other") and not clause.has("notes", "me") else 0.88
-            return Evidence(weight, "drop+list", clause.text(dropping, what))
+            other = clause.has("other") and not clause.has("notes", "me")
+            return heard(clause, 0.4 if other else 0.88, "drop+list", dropping, what)
+    return None
+
+
+def _dropping(clause: Clause) -> Evidence | None:
+    """ "Scrap me", "vyřaďte mě"; and "delete it" where the message has named the number."""
+    if clause.has("keep", "elsewhere", "other", "tale", "list"):
+        return None
+    affirmed = set(clause.affirmed("drop"))
+    for dropping, oneself in clause.pairs(("drop",), ("self",), within=2):
+        if dropping in affirmed and (unexplained := clause.unexplained()) <= 3:
+            weight = 0.5 if unexplained else 0.86
+            return heard(clause, weight, "drop+self", dropping, oneself)
+    if affirmed and clause.named and not clause.unexplained():
+        return heard(clause, clause.named, "drop+it", min(affirmed))
     return None
 
 
@@ -109,20 +134,18 @@ def _listed(clause: Clause) -> Evidence | None:
     """ "STOP. I said STOP.": a clause that would be heard if it stood alone."""
     if not clause.listed:
         return None
-    words = clause.text(clause.listed[0])
-    return Evidence(
-        0.88 if clause.listed[0][1] - clause.listed[0][0] > 2 else 0.62, "listed", words
-    )
+    start, end = clause.listed[0]
+    return heard(clause, 0.88 if end - start > 2 else 0.62, "listed", (start, end))
 
 
 def _plain(clause: Clause) -> Evidence | None:
     """ "Leave me alone": a phrase that is clear wherever it stands."""
     if clear := clause.affirmed("clear"):
-        return Evidence(0.9, "clear", clause.text(clear[0]))
+        return heard(clause, 0.9, "clear", clear[0])
     talk = clause.unexplained() or clause.has("other")
     uninterested = clause.spans("want") if talk else []
     if doubts := [span for span in clause.spans("doubt") if span not in uninterested]:
-        return Evidence(0.55, "doubt", clause.text(doubts[0]))
+        return heard(clause, 0.55, "doubt", doubts[0])
     return None
 
 
@@ -132,8 +155,8 @@ def _bare_end(clause: Clause) -> Evidence | None:
     if not ends or clause.has("tale", "keep", "other", "not"):
         return None
     loose = clause.loose()
-    if not loose or (loose == 1 and clause.has("me", "until", "more")):
-        return Evidence(0.6, "cease", clause.text(ends[0]))
+    if not clause.unexplained() or (loose == 1 and clause.has("me", "until", "more")):
+        return heard(clause, 0.6, "cease", ends[0])
     return None
 
 
@@ -152,6 +175,9 @@ RULES = (
     Rule(_unwilling),
     Rule(_enough),
     Rule(_leaving, silent_when_asked=False),
+    Rule(_dropping),
     Rule(_plain, silent_when_asked=False),
     Rule(_bare_end),
 )
+FOR_GOOD = frozenset({"leave", "drop+list", "drop+self", "drop+it", "clear"})
+"""Rules of acts that are done once: "today" and "until Monday" tell when, and limit nothing."""

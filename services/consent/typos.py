@@ -1,7 +1,8 @@
 """Words that somebody has mistyped: a letter left out, doubled or swapped with the one beside it.
 
 Only words of six letters or more whose first and last letter are right, in Latin, Greek or Cyrillic
-script: what is shorter, or replaced, is too often another word ("testing" is no "texting").
+script, and in words of nine letters or more a letter that is another ("unsibscribe"): what is
+shorter is too often another word ("testing" is no "texting").
 """
 
 from collections import defaultdict
@@ -9,6 +10,8 @@ from collections.abc import Iterable, Iterator
 
 SHORTEST = 6
 """Letters of a word that is looked at."""
+SHORTEST_REPLACED = 9
+"""Letters of a word in which one may be another."""
 _LAST_SCRIPT = "\u0530"
 """Where Latin, Greek and Cyrillic end."""
 
@@ -20,9 +23,12 @@ class Typos:
         self._words = frozenset(word for word in words if _is_looked_at(word))
         self._known = self._words.union(known)
         self._shortened: dict[str, list[str]] = defaultdict(list)
+        self._replaced: dict[tuple[str, int], list[str]] = defaultdict(list)
         for word in self._words:
-            for short in _shortened(word):
+            for place, short in enumerate(_shortened(word)):
                 self._shortened[short].append(word)
+                if len(word) >= SHORTEST_REPLACED:
+                    self._replaced[short, place].append(word)
 
     def meant(self, word: str) -> list[str]:
         """Return the words that may be meant by a word that is none of them."""
@@ -30,6 +36,9 @@ class Typos:
             return []
         found = [*_shortened(word), *_swapped(word)]
         meant = [each for each in found if each in self._words]
+        if len(word) >= SHORTEST_REPLACED and self._replaced:
+            for place, short in enumerate(_shortened(word)):
+                meant += self._replaced.get((short, place), ())
         return [*dict.fromkeys([*self._shortened.get(word, ()), *meant])]
 
 

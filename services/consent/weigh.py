@@ -8,13 +8,15 @@ support each other: 1 - (1 - a)(1 - b). A doubt that the person utters caps the 
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from services.consent.clauses import Clause
-from services.consent.lexicon import UNDETERMINED, UNITS, Hit, find
+from services.consent.clauses import NEAR, Clause, gap
+from services.consent.cutting import CLAUSE, cut, link, tell_what_is_named
+from services.consent.hunches import hunch
+from services.consent.lexicon import UNDETERMINED, UNITS, Hit
 from services.consent.pauses import asked_days
-from services.consent.rules import RULES, Evidence
-from services.consent.spelling import Words, sentences
+from services.consent.rules import FOR_GOOD, RULES, Evidence
+from services.consent.spelling import sentences
 
 CLEAR = 0.8
 """From here on a revocation is recorded."""
@@ -27,8 +29,8 @@ CAP = 0.7
 
 ENOUGH = 0.6
 """Of what the best language knows of the words, what another must know to be heard."""
-CLAUSE = 40
-"""Words that are read together; a longer clause is cut, so that time grows with the text."""
+MOST = 4
+"""Languages that are tried for one text."""
 CORE = frozenset(
     {"cease", "tell", "bar", "want", "no", "leave", "drop", "clear", "doubt", "pause", "stop"}
 )
@@ -54,36 +56,27 @@ def weigh(text: str) -> Weighed | None:
 
     None where no word speaks of an end.
     """
-    pieces = [_found(sentence) for sentence in sentences(text)]
+    pieces = [cut(sentence) for sentence in sentences(text)]
+    guess: Weighed | None = None
     for language in _languages(hit for sentence in pieces for _, hits in sentence for hit in hits):
         weighed: Weighed | None = None
-        for sentence in pieces:
-            if found := _weigh_sentence(_linked(sentence, language), language):
+        linked = [link(sentence, language) for sentence in pieces]
+        tell_what_is_named([clause for each in linked for those in each for clause in those])
+        for sentence in linked:
+            if found := _weigh_sentence(sentence, language):
                 weighed = found if weighed is None else _together(weighed, found)
         if weighed is not None:
             return weighed
-    return None
+        guess = guess or _guessed(linked, language)
+    return guess
 
 
-def _found(sentence: tuple[Words, ...]) -> list[tuple[Words, list[Hit]]]:
-    """Return the clauses of a sentence, no longer than can be read at once, and what is in them."""
-    cut = (
-        clause[start : start + CLAUSE]
-        for clause in sentence
-        for start in range(0, len(clause), CLAUSE)
-    )
-    return [(words, list(find(words))) for words in cut]
-
-
-def _linked(sentence: list[tuple[Words, list[Hit]]], language: str) -> list[list[Clause]]:
-    """Return the clauses, each with those that go on with it: "aufhören", "mir zu schreiben"."""
-    linked: list[list[Clause]] = []
-    for clause in (clause for piece in sentence for clause in _clauses(*piece, language)):
-        if linked and any(start == 0 for start, _ in clause.spans("link")):
-            linked[-1].append(clause)
-        else:
-            linked.append([clause])
-    return linked
+def _guessed(sentences: list[list[list[Clause]]], language: str) -> Weighed | None:
+    """Return what may be meant where no rule is sure."""
+    told = hunch(clause for sentence in sentences for those in sentence for clause in those)
+    if told is None:
+        return None
+    return Weighed(told.weight, language, f"{told.name}:{told.words}")
 
 
 def _languages(hits: Iterable[Hit]) -> list[str]:
@@ -93,31 +86,24 @@ def _languages(hits: Iterable[Hit]) -> list[str]:
     """
     known: Counter[str] = Counter()
     telling = False
-    for hit in hits:
-        known[hit.language] += (hit.end - hit.start) ** 2
-        telling = telling or hit.role in CORE
+    for start, end, language, role in hits:
+        known[language] += (end - start) ** 2
+        telling = telling or role in CORE
     if not telling:
         return []
     del known[UNDETERMINED]
     enough = ENOUGH * max(known.values(), default=0)
-    return [language for language, count in known.most_common() if count >= enough] or [
-        UNDETERMINED
-    ]
-
-
-def _clauses(words: Words, hits: list[Hit], language: str) -> list[Clause]:
-    """Return the clause as this language knows it, cut before an "or else"."""
-    known = [hit for hit in hits if hit.language in (language, UNDETERMINED)]
-    whole = Clause(words, known, language)
-    cut = min((start for start, _ in whole.spans("else") if start), default=None)
-    return [whole] if cut is None else [whole.part(0, cut), whole.part(cut, len(words))]
+    spoken = [language for language, count in known.most_common(MOST) if count >= enough]
+    return spoken or [UNDETERMINED]
 
 
 def _weigh_sentence(linked: list[list[Clause]], language: str) -> Weighed | None:
     clauses = [clause for those in linked for clause in those]
+    if not any(clause.listed or clause.has(*CORE) for clause in clauses):
+        return None
     asked = any(clause.has("ask") for clause in clauses)
     firm = [those for those in linked if not any(clause.has("else") for clause in those)]
-    doubting = {"hedge", "until"}
+    doubting = {"hedge"}
     best = [evidence for those in firm for evidence in _best(those, asked=asked)]
     if not best:
         doubting.add("else")
@@ -129,8 +115,8 @@ def _weigh_sentence(linked: list[list[Clause]], language: str) -> Weighed | None
     score = _either(evidence.weight for evidence in best)
     heaviest = max(best, key=lambda evidence: evidence.weight)
     rule = f"free:{heaviest.name}:{heaviest.words}"
-    if days is not None:
-        doubting.remove("until")
+    if heaviest.name not in FOR_GOOD:
+        doubting.update(("when",) if days is not None else ("when", "until"))
     doubts = [word for clause in clauses for role in sorted(doubting) for word in clause.said(role)]
     if doubts and score > CAP:
         score, rule = CAP, f"{rule} but {doubts[0]}"
@@ -159,13 +145,18 @@ def _best(linked: list[Clause], *, asked: bool) -> list[Evidence]:
 
 
 def _heaviest(clause: Clause, *, asked: bool) -> Evidence | None:
+    if not clause.listed and not clause.has(*CORE):
+        return None
     found = [
         evidence
         for rule in RULES
         if not (asked and rule.silent_when_asked)
         if (evidence := rule.weigh(clause)) is not None
     ]
-    return max(found, key=lambda evidence: evidence.weight, default=None)
+    best = max(found, key=lambda evidence: evidence.weight, default=None)
+    if best and any(gap(who, best.place) <= NEAR for who in clause.spans("kin")):
+        return replace(best, weight=min(best.weight, CAP), name=f"{best.name} of another")
+    return best
 
 
 def _together(one: Weighed, other: Weighed) -> Weighed:

@@ -1,7 +1,8 @@
 """The labelled corpus: what people write to brands, in all our languages.
 
-`corpus/own` is what the tables were tuned with, `corpus/foreign` what they have not seen: written
-by somebody who did not know them. `corpus/answers` is what people reply to a question of ours.
+`corpus/own` is what the tables were tuned with, and later `corpus/foreign`, written by somebody who
+did not know them; `corpus/blind` is what they have not seen. `corpus/answers` is what people reply
+to a question of ours.
 Every sentence was written for this corpus.
 """
 
@@ -33,8 +34,14 @@ def corpus() -> tuple[Said, ...]:
 
 @cache
 def foreign() -> tuple[Said, ...]:
-    """Return the phrases that no table was tuned with."""
+    """Return the phrases of another hand, which are tuned for since."""
     return tuple(_part("foreign"))
+
+
+@cache
+def blind() -> tuple[Said, ...]:
+    """Return the phrases that no table was tuned with."""
+    return tuple(_part("blind"))
 
 
 def _part(part: str) -> list[Said]:
