@@ -326,6 +326,7 @@ HISTORY_ENTRY: Final = {
     "purpose": "marketing",
     "scope": "purpose",
     "recorded_at": AT,
+    "expires_at": None,
     "evidence": {
         **CONSENT_IN["evidence"],
         "url": None,
@@ -342,7 +343,7 @@ HISTORY_ENTRY: Final = {
 
 ENDPOINT_IN: Final = {
     "url": "https://crm.aurora.example/permesso",
-    "types": ["message.received", "consent.revoked"],
+    "types": ["message.received", "consent.revoked", "consent.expiring"],
 }
 ENDPOINT: Final = {
     "id": ENDPOINT_ID,

@@ -19,7 +19,7 @@ from channels.base.simulator.platform import Simulator
 from channels.base.webhook import SignatureMismatch, WebhookRequest
 from channels.registry import CHANNELS
 from shared import clock
-from shared.contracts.stories import Frame, Part, RenderedStory
+from shared.contracts.stories import Choice, Frame, Part, RenderedStory
 from shared.ids import new_id
 from shared.security.addresses import AddressPolicy
 from tests.channels.shelf import Shelf, photo_facts, picture
@@ -79,6 +79,17 @@ async def test_a_text_reaches_the_phone(house: House) -> None:
     assert [message["text"] for message in house.platform.phone(person)] == ["Il caffè è pronto ☕️"]
     assert sent.platform_ids
     assert all(sent.platform_ids)
+
+
+async def test_a_channel_that_asks_shows_the_answers(house: House) -> None:
+    person = house.platform.person()
+    answers = (Choice(label="Sì", data="a"), Choice(label="No", data="b"))
+
+    await house.sender.send(house.delivery(person, house.channel.text("Permesso?", {}, answers)))
+
+    rows = [row for message in house.platform.phone(person) for row in message.get("buttons", ())]
+    shown = [(button["text"], button.get("data")) for row in rows for button in row]
+    assert not house.channel.capabilities.asks or shown == [("Sì", "a"), ("No", "b")]
 
 
 async def test_a_story_reaches_the_phone_part_by_part(house: House) -> None:

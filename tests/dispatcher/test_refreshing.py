@@ -97,18 +97,20 @@ async def test_followers_and_workers_side_by_side_ask_once(rig: Rig) -> None:
     assert sorted(each["address"] for each in await messages(rig)) == list("123456")
 
 
+@pytest.mark.parametrize("step", ["record", "later"])
 async def test_a_crash_of_the_follower_lists_nothing_twice_and_forgets_nothing(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     await due(rig, "1")
-    listed = feed.work.later
+    where = feed.work if step == "later" else feed.events
+    does = getattr(where, step)
 
     async def die(*args: Any, **more: Any) -> None:
-        await listed(*args, **more)
+        await does(*args, **more)
         raise ConnectionResetError("the power went off before the commit")
 
     with monkeypatch.context() as crash:
-        crash.setattr(feed.work, "later", die)
+        crash.setattr(where, step, die)
         with pytest.raises(ConnectionResetError):
             await follow(rig)
     after_crash = (await rig.work_kinds(), await rig.events())

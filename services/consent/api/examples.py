@@ -182,6 +182,7 @@ HISTORY = {
             "purpose": "marketing",
             "scope": "purpose",
             "recorded_at": _MORNING,
+            "expires_at": None,
             "evidence": _SAID_YES,
         }
     ],
