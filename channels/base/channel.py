@@ -42,6 +42,9 @@ class Capabilities:
     """The receiver recognises a repeat by our id, so an unknown outcome may be sent again."""
     receives: bool = True
     """The platform sends us webhooks."""
+    leaving_erases: bool = False
+    """The platform wants what is known of a person deleted when they leave (`PersonLeft`). Its people
+    are merged with nobody, so that all that came from there can go, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
