@@ -1,7 +1,15 @@
 """The one reply to a STOP, START, HELP or a pause, and the questions that we ask, in the person's
-language.
+language. The words are in `wording/`, a file for each language; {brand} is the brand's name.
 
-The words are in `wording.toml`.
+    stopped   the revocation is in force          started   the grant is recorded
+    help      what one can write here             paused    in force until {until}, spelled by `day`
+    doubt     it may have been a stop: paused, and one word will tell
+    ask       what a yes would mean, and how to give it; yes, no: the buttons below, 20 characters
+    again     before a question that is asked once more
+    declined  the no to a question is recorded    link      before the link to the person's own page
+
+STOP and START in capitals are words that keywords.py hears, in every language. A confirmation says
+what was done and how to undo it, and nothing that could be taken for marketing.
 """
 
 import tomllib
@@ -14,10 +22,14 @@ Occasion = Literal["stopped", "started", "paused", "doubt", "help", "ask", "agai
 LINK = "link"
 """The words before the link to the person's own page."""
 
-_WORDING = tomllib.loads(Path(__file__).with_name("wording.toml").read_text("utf-8"))
+_WORDING = {
+    path.stem: tomllib.loads(path.read_text("utf-8"))
+    for path in sorted(Path(__file__).with_name("wording").glob("*.toml"))
+}
 
-WORDING_VERSION: str = _WORDING.pop("version")
-"""Goes into the evidence of a consent that was given in answer to these words."""
+WORDING_VERSION = "2026-11.2"
+"""Goes into the evidence of a consent that was given in answer to these words, so it changes with
+every change of them."""
 
 LANGUAGES: tuple[str, ...] = tuple(_WORDING)
 
