@@ -182,6 +182,7 @@ def settings_for(urls, **changes):
         "sealing_keys": {"k1": random_key()},
         "operator_key": OPERATOR_KEY,
         "key_pepper": "pepper-for-tests",
+        "link_key": "links-for-tests",
     }
     return Settings(**{**given, **changes})
 

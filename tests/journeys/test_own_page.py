@@ -34,7 +34,7 @@ async def page_of(house, address):
 
 
 def path_for(house, person_id, *, ago=timedelta(0)):
-    links = Links("", house.page_secret)
+    links = Links("", [house.page_secret])
     return links.url(house.brand_id, UUID(person_id), now=clock.now() - ago)
 
 
@@ -284,6 +284,17 @@ async def test_a_link_that_is_none_says_what_to_do(house, browser):
     assert expired.status_code == 404
     assert "Links work for 30 days" in expired.text
     assert await house.allowed(ada) == "granted"
+
+
+async def test_behind_a_proxy_who_tries_many_is_told_apart_from_the_others(house, browser):
+    elsewhere = {"x-forwarded-for": "198.51.100.7"}
+    tried = [
+        (await browser.get(f"/p/{number:086d}", headers=elsewhere)).status_code
+        for number in range(21)
+    ]
+
+    assert tried == [404] * 20 + [429]
+    assert (await browser.get("/p/x")).status_code == 404
 
 
 async def test_another_site_cannot_press_a_button(house, browser):
