@@ -200,7 +200,7 @@ async def running(urls, *, desk=None, settings=None, intake=None):
             service_public_keys={"gateway": signer.public_key},
             sealing_keys={"k1": random_key()},
             ledger_key=random_key(),
-            suppression_key=random_key(),
+            suppression_key="C" * 43,
         )
     )
     consent_down = asyncio.Event()
