@@ -43,8 +43,8 @@ class Capabilities:
     receives: bool = True
     """The platform sends us webhooks."""
     leaving_erases: bool = False
-    """The platform wants what is known of a person deleted when they leave (`PersonLeft`). Its people
-    are merged with nobody, so that all that came from there can go, and nothing else."""
+    """The platform wants what is known of a person deleted when they leave (`PersonLeft`). Its
+    people are merged with nobody, so that all that came from there can go, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 _FIRST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 """Nothing that is told here is older; and from here on every year has four digits."""
 _LAST: Final = datetime(MAXYEAR, 12, 31, 23, 59, 59, tzinfo=UTC)
-"""The driver takes the very last microsecond for PostgreSQL's `infinity`, as it takes the very first
-one for `-infinity`; those come back as moments without a zone."""
+"""The driver takes the very last microsecond for PostgreSQL's `infinity`, as it takes the very
+first one for `-infinity`; those come back as moments without a zone."""
 
 
 def as_utc(moment: datetime | None) -> datetime | None:

@@ -17,7 +17,7 @@ class Settings(ServiceSettings):
     ledger_key: SecretStr
     """The Ed25519 seed (base64) that signs the checkpoints of every brand's log."""
     suppression_key: KeyList
-    """32 random bytes (base64) by which addresses of erased people are known again. One may be added
-    at the end, after a comma; none may be taken away, or the service does not start."""
+    """32 random bytes (base64) by which addresses of erased people are known again. One may be
+    added at the end, after a comma; none may be taken away, or the service does not start."""
     ledger_origin: str = "permesso.local/ledger"
     """What the names of the logs begin with; the brand's id follows. Never changed once in use."""

@@ -6,7 +6,7 @@
     blocked     a revocation by way of the platform      unblocked   reachable, no new consent
     opted out   a revocation of marketing on the account, said to the platform
     opted in    a grant, by what the platform documents as an opt-in
-    left        a revocation of everything on the account, and an erasure where the platform wants it
+    left        a revocation of everything on the account; an erasure where the platform wants it
     receipt     to its message                           unknown     kept and counted
     moved       the new address is the person's, without consent; the old one is out of reach
 

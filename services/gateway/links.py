@@ -6,8 +6,8 @@
 the same and a reply that is queued once more says the same words.
 
 The keys follow from secrets of their own. New links are sealed under the last one, and each opens
-what it has sealed: take one away 30 days after the next was added, and no link ends before its time.
-Whatever a wrong token looks like, it costs as much as any other: one decryption per key.
+what it has sealed: take one away 30 days after the next was added, and no link ends before its
+time. Whatever a wrong token looks like, it costs as much as any other: one decryption per key.
 """
 
 import hmac

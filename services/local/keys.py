@@ -74,7 +74,8 @@ def load_or_make(path: Path) -> Keys:
         stored = json.loads(path.read_text())
         keys = Keys(**{**{name: _key() for name in _LATER}, **stored})
         if not stored.keys() >= _LATER:
-            # The file is of a version that signed nothing yet, erased nobody, or lent the pepper to links.
+            # The file is of a version that signed nothing, erased nobody, or had links under the
+            # pepper.
             write_private(path, json.dumps(asdict(keys), indent=1) + "\n")
         return keys
     except FileNotFoundError:

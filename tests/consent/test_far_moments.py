@@ -26,6 +26,9 @@ FAR = [
     "9999-12-31T23:59:59.999999+14:00",
 ]
 
+FIRST, LAST = (datetime.fromisoformat(each) for each in (FAR[2], FAR[7]))
+"""What the driver makes of `-infinity` and `infinity`."""
+
 
 async def exported(registry: Registry, house: House) -> list[bytes]:
     await Notary(registry).advance(house.brand_id)
@@ -75,10 +78,8 @@ async def test_a_line_of_before_with_such_a_time_does_not_stop_the_log(
 
 
 def test_a_moment_without_a_zone_is_spelled_as_utc_wherever_the_machine_stands() -> None:
-    far = entries._zulu(datetime.max)
-
-    assert far == "9999-12-31T23:59:59.999999Z"
-    assert entries._zulu(datetime.min) == entries._zulu(datetime.min.replace(tzinfo=UTC))
+    assert entries._zulu(LAST) == "9999-12-31T23:59:59.999999Z"
+    assert entries._zulu(FIRST) == entries._zulu(FIRST.replace(tzinfo=UTC))
 
 
 def test_what_can_be_true_is_kept_as_it_was_told() -> None:
@@ -87,4 +88,4 @@ def test_what_can_be_true_is_kept_as_it_was_told() -> None:
     assert as_utc(told) == told
     assert as_utc(datetime(1900, 1, 1, tzinfo=UTC)) == datetime(1900, 1, 1, tzinfo=UTC)
     assert as_utc(datetime(1899, 12, 31, 23, 59, tzinfo=UTC)) is None
-    assert as_utc(datetime.max) == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert as_utc(LAST) == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Two who became one, each in doubt or paused: every pause keeps its end, every review its clock."""
+"""Two who became one, each paused or in doubt: a pause keeps its end, and a review its clock."""
 
 import itertools
 
@@ -131,9 +131,7 @@ async def test_a_word_of_the_person_decides_both(house: House, owner_database: D
 async def test_of_two_pauses_the_longer_one_holds_to_its_end(
     house: House, ends: PauseEnds, owner_database: Database, lengths: tuple[int, int]
 ) -> None:
-    words = {
-        address: f"pause {days} days" for address, days in zip("ab", lengths, strict=True)
-    }
+    words = {address: f"pause {days} days" for address, days in zip("ab", lengths, strict=True)}
     one, other = await said(house, words)
     await merged(house, one.person_id, other.person_id)
     for passed, expected in ((8, "paused"), (81, "paused"), (2, "granted")):

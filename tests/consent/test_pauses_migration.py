@@ -21,7 +21,9 @@ INSERT INTO consent.review VALUES ($1, $3, 1, $2, $1, '42', 'channel', true, now
 _OWNERS = ("SELECT person_id FROM consent.pause", "SELECT person_id FROM consent.review")
 
 
-async def test_they_come_to_whoever_has_the_address(cluster: DatabaseServer, tmp_path: Path) -> None:
+async def test_they_come_to_whoever_has_the_address(
+    cluster: DatabaseServer, tmp_path: Path
+) -> None:
     urls = cluster.urls("permesso_before_two_pauses")
     await cluster._execute("CREATE DATABASE permesso_before_two_pauses")
     brand_id, kept, gone, event_id = (new_id() for _ in range(4))
@@ -34,10 +36,7 @@ async def test_they_come_to_whoever_has_the_address(cluster: DatabaseServer, tmp
         await connection.execute(_PAUSE, brand_id, gone, event_id)
         await connection.execute(_REVIEW, brand_id, gone, event_id)
         await migrate(urls.owner, "consent")
-        found = [
-            await connection.fetchval(statement)
-            for statement in _OWNERS
-        ]
+        found = [await connection.fetchval(statement) for statement in _OWNERS]
         await connection.close()
     finally:
         await cluster._execute("DROP DATABASE permesso_before_two_pauses WITH (FORCE)")

@@ -51,7 +51,20 @@ async def known(brand, account_id, address):
             return (await brand.call("GET", path))["status"] == "sent"
 
         await until(landed)
+        await brand.say(address, canary(address, "words"))
+        await until(lambda: _heard(brand, address))
     return person_id
+
+
+async def _heard(brand, address):
+    """What the person wrote has come in, and nothing of it waits."""
+    found = await brand.rows("SELECT count(*) FROM gateway.work")
+    return address in await _written(brand) and found[0][0] == 0
+
+
+async def _written(brand):
+    events = await brand.call("GET", "/v1/events?type=message.received&limit=100")
+    return {event["data"]["address"] for event in events["items"]}
 
 
 async def until(condition, *, within=30.0):

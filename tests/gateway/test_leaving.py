@@ -2,7 +2,6 @@
 
 from itertools import count
 
-import httpx
 import orjson
 import pytest
 
@@ -71,7 +70,7 @@ async def ada(gateway, aurora):
 
 
 async def test_who_leaves_is_revoked_and_then_forgotten_and_stays_refused(gateway, aurora, ada):
-    brand_id, client = aurora
+    brand_id, _ = aurora
     person = await ada.person()
     await ada.tells(type="wrote", text="canary words", id="m-1")
     await gateway.settle()

@@ -61,7 +61,7 @@ def test_arabic_is_written_from_right_to_left_and_the_others_are_not():
 
 
 def test_in_arabic_what_is_filled_in_does_not_turn_its_neighbours_round():
-    """A name in Latin letters is set apart (FSI … PDI), or the full stop would jump to its front."""
+    """A name in Latin letters is set apart (FSI … PDI), or a full stop would jump before it."""
     for text in TEXTS["ar"].values():
         for name in places(text):
             if name != "days":

@@ -23,7 +23,8 @@ SET platform_at = greatest(s.platform_at, excluded.platform_at), seq = excluded.
 # Who was erased twice may be kept under two keys: the later no is the one that counts.
 _RECALL = """
 INSERT INTO consent.denial (brand_id, person_id, reach, target, purpose, platform_at, seq, event_id)
-SELECT DISTINCT ON (x.person_id, s.reach, s.target, s.purpose) s.brand_id, x.person_id, s.reach, s.target, s.purpose, s.platform_at, s.seq, s.event_id
+SELECT DISTINCT ON (x.person_id, s.reach, s.target, s.purpose) s.brand_id,
+    x.person_id, s.reach, s.target, s.purpose, s.platform_at, s.seq, s.event_id
 FROM unnest($2::bytea[], $3::uuid[]) AS x(hash, person_id)
 JOIN consent.suppression s ON s.brand_id = $1 AND s.hash = x.hash
 ORDER BY x.person_id, s.reach, s.target, s.purpose, s.platform_at DESC, s.seq DESC
