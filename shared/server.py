@@ -209,6 +209,8 @@ def configured(app: ASGIApp, *, limit_concurrency: int | None = None) -> uvicorn
         log_config=None,
         access_log=False,
         server_header=False,
+        # Whom to believe about where a request came from is a setting of who is asked from outside.
+        proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=FINISH_WITHIN,
         limit_concurrency=limit_concurrency,

@@ -2,10 +2,22 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def _listed(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(each.strip() for each in value.split(",") if each.strip())
+    return value
+
+
+KeyList = Annotated[
+    tuple[SecretStr, ...], NoDecode, BeforeValidator(_listed), Field(min_length=1, max_length=20)
+]
+"""Secrets that do one work, comma-separated: the last one is in use, the others are still known."""
 
 
 # An error at start must name the field and never show its value.
@@ -40,16 +52,9 @@ class ServiceSettings(BaseSettings):
     """The public keys (base64) of the services that may call this one, by name; JSON."""
     sealing_keys: dict[str, SecretStr]
     """Keys (base64 of 32 bytes) that stored secrets are under, by key id; JSON, last = current."""
-    allowed_addresses: Annotated[tuple[str, ...], NoDecode] = ()
+    allowed_addresses: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
     """Loopback and private targets that may be called all the same: host:port, comma-separated."""
     log_level: LogLevel = "info"
-
-    @field_validator("allowed_addresses", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(each.strip() for each in value.split(",") if each.strip())
-        return value
 
     def sealing_keys_plain(self) -> dict[str, str]:
         """Return the sealing keys for `Sealer.from_base64`."""

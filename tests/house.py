@@ -270,6 +270,7 @@ async def a_house(urls: Urls, **dispatcher: Any) -> AsyncIterator[House]:
             public_url=address["gateway"],
             operator_key=OPERATOR_KEY,
             key_pepper=uuid4().hex,
+            link_key=uuid4().hex,
             allowed_addresses=allowed,
         )
         registering = create_consent(consent)
@@ -282,6 +283,6 @@ async def a_house(urls: Urls, **dispatcher: Any) -> AsyncIterator[House]:
         api = await stack.enter_async_context(
             httpx.AsyncClient(base_url=address["gateway"], timeout=30)
         )
-        secret = letting_in.key_pepper.get_secret_value()
+        secret = letting_in.link_key[-1].get_secret_value()
         registry = registering.state.registry
         yield House(api, sandbox, listener.base_url, address["gateway"], secret, registry)

@@ -36,6 +36,7 @@ class Processes:
         keys = fresh_keys()
         self.folder = folder
         self.operator_key = keys.operator_key
+        self.keys = keys
         self._layout = Layout(folder, _free_port(), dict.fromkeys(OFFSETS, 0), keys)
         self._roles = {
             "permesso_gateway": urls.gateway,

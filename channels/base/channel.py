@@ -44,6 +44,9 @@ class Capabilities:
     """The platform sends us webhooks."""
     asks: bool = False
     """We can ask a person by ourselves: answers are tapped below a text, and the taps come back."""
+    leaving_erases: bool = False
+    """The platform wants what is known of a person deleted when they leave (`PersonLeft`). Its
+    people are merged with nobody, so that all that came from there can go, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from services.consent import suppression_keys
 from services.consent.api import (
     audience,
     brands,
@@ -61,12 +62,13 @@ def create_app(settings: Settings) -> FastAPI:
         ),
         Evidences(Sealer.from_base64(settings.sealing_keys_plain())),
         Signers(settings.ledger_origin, settings.ledger_key.get_secret_value()),
-        Suppressor(settings.suppression_key.get_secret_value()),
+        Suppressor([each.get_secret_value() for each in settings.suppression_key]),
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
+            await suppression_keys.check(registry.database, registry.suppressor)
             async with Workers() as workers:
                 workers.start(Expiry(registry), rest=_EXPIRY_REST)
                 workers.start(Expiring(registry), rest=_EXPIRING_REST)

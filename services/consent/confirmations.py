@@ -1,7 +1,16 @@
 """The one reply to a STOP, START, HELP or a pause, and the questions that we ask, in the person's
-language.
+language. The words are in `wording/`, a file for each language; {brand} is the brand's name.
 
-The words are in `wording.toml`.
+    stopped   the revocation is in force          started   the grant is recorded
+    help      what one can write here             paused    in force until {until}, spelled by `day`
+    doubt     it may have been a stop: paused, and one word will tell
+    ask       what a yes would mean, and how to give it; yes, no: the buttons below, 20 characters
+    again     before a question that is asked once more
+    declined  the no to a question is recorded    link      before the link to the person's own page
+    refresh   a yes of {since} will end on {until}; a brand's own notice stands below it
+
+STOP and START in capitals are words that keywords.py hears, in every language. A confirmation says
+what was done and how to undo it, and nothing that could be taken for marketing.
 """
 
 import tomllib
@@ -16,10 +25,14 @@ Occasion = Literal[
 LINK = "link"
 """The words before the link to the person's own page."""
 
-_WORDING = tomllib.loads(Path(__file__).with_name("wording.toml").read_text("utf-8"))
+_WORDING = {
+    path.stem: tomllib.loads(path.read_text("utf-8"))
+    for path in sorted(Path(__file__).with_name("wording").glob("*.toml"))
+}
 
-WORDING_VERSION: str = _WORDING.pop("version")
-"""Goes into the evidence of a consent that was given in answer to these words."""
+WORDING_VERSION = "2026-11.3"
+"""Goes into the evidence of a consent that was given in answer to these words, so it changes with
+every change of them."""
 
 LANGUAGES: tuple[str, ...] = tuple(_WORDING)
 

@@ -22,6 +22,7 @@ from services.consent.queries import ledger, suppression
 from services.consent.queries.ledger import Entry
 from services.consent.queries.people import Place
 from services.consent.registry import Registry
+from shared import failpoints
 from shared.contracts.consent import Evidence, Scope
 from shared.contracts.erasures import Erased, EraseIn
 from shared.contracts.policy import BrandPolicy
@@ -53,6 +54,8 @@ async def erase(registry: Registry, brand_id: UUID, person_id: UUID, order: Eras
             text = f"This person was merged into {into}: erase that one, or take the merge back."
             raise Problem(409, "already_merged", text)
         erased = await _erase(registry, connection, brand_id, person_id, order, selves=locked)
+        await failpoints.reach("consent.erasure_written")
+    await failpoints.reach("consent.erasure_committed")
     registry.bell.ring()
     log.info("person.erased", brand=brand_id, event_id=order.id, by=order.by, seq=erased.seq)
     return erased

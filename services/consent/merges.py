@@ -114,7 +114,7 @@ async def _merge(
     await merges.share_denials(connection, brand_id, to=kept.id, of=gone.id)
     await merges.share_contacts(connection, brand_id, to=kept.id, of=gone.id)
     moved = await merges.give(connection, brand_id, of=gone.id, to=kept.id)
-    await pauses.hand_over(connection, brand_id, of=gone.id, to=kept.id)
+    await pauses.reckon(connection, brand_id=brand_id, person_id=kept.id)
     added = _added(kept, gone)
     await merges.describe(connection, brand_id, _with(kept, added))
     await merges.set_merged(connection, brand_id, gone.id, into=kept.id)
@@ -147,6 +147,8 @@ async def _split(
     await merges.share_denials(connection, brand_id, to=gone.id, of=kept.id)
     await merges.share_contacts(connection, brand_id, to=gone.id, of=kept.id)
     await merges.give(connection, brand_id, of=kept.id, to=gone.id, only=found["moved"])
+    for each in (kept, gone):
+        await pauses.reckon(connection, brand_id=brand_id, person_id=each.id)
     await merges.set_merged(connection, brand_id, gone.id, into=None)
     await merges.describe(connection, brand_id, _without(kept, found["added"]))
     await merges.end(connection, brand_id, order.merge_id, at=now)

@@ -1,8 +1,15 @@
 """Moments as others tell them."""
 
 from datetime import MAXYEAR, UTC, date, datetime
+from typing import Final
 
 from shared.zones import find_zone
+
+_FIRST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+"""Nothing that is told here is older; and from here on every year has four digits."""
+_LAST: Final = datetime(MAXYEAR, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""The driver takes the very last microsecond for PostgreSQL's `infinity`, as it takes the very
+first one for `-infinity`; those come back as moments without a zone."""
 
 
 def as_utc(moment: datetime | None) -> datetime | None:
@@ -13,9 +20,10 @@ def as_utc(moment: datetime | None) -> datetime | None:
     if moment is None:
         return None
     try:
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        told = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:
         return None
+    return min(told, _LAST) if told >= _FIRST else None
 
 
 def endless(moment: datetime) -> bool:

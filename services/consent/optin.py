@@ -20,7 +20,7 @@ from services.consent import confirmations, deeds, notices, policy, terms
 from services.consent.deeds import Case
 from services.consent.evidence import Halves
 from services.consent.hearing import OWN_WORDS
-from services.consent.queries import ledger, people, questions
+from services.consent.queries import ledger, people, questions, reviews
 from services.consent.queries.questions import Asked, Held
 from shared.contracts.consent import (
     ConsentEventIn,
@@ -63,10 +63,12 @@ async def confirm(case: Case) -> ConsentRecorded:
     """The answer yes: by a button that names its question, or in plain words."""
     tapped = case.event.question
     asked = await _waiting(case, tapped=tapped is not None)
-    if asked is not None and tapped in (None, asked.event_id):
-        return await _confirm(case, asked)
     if tapped is None:
-        return await _talk(case)
+        if asked is None or await _asked_something_else(case, asked):
+            return await _talk(case)
+        return await _confirm(case, asked)
+    if asked is not None and tapped == asked.event_id:
+        return await _confirm(case, asked)
     purpose = await _purpose_of(case, tapped) or case.event.purpose
     held = await questions.held(case.connection, case.place, purpose)
     if held is not None and not await _may_renew(case, held, tapped):
@@ -131,6 +133,20 @@ async def _waiting(case: Case, *, tapped: bool) -> Asked | None:
         open_until=asked.open_until,
     )
     return asked if holds else None
+
+
+async def _asked_something_else(case: Case, asked: Asked) -> bool:
+    """Did we ask after that whether they want to stop? Then nobody knows what a "yes" says yes to.
+
+    It is the only other thing that the registry asks. What the brand itself has sent since, it
+    cannot know: a plain yes is good for a day for that reason.
+    """
+    return await reviews.asked_since(
+        case.connection,
+        brand_id=case.place.brand_id,
+        person_id=case.person_id,
+        since=asked.asked_at,
+    )
 
 
 async def _confirm(case: Case, asked: Asked) -> ConsentRecorded:

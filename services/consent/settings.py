@@ -3,7 +3,7 @@
 from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from shared.settings import ServiceSettings
+from shared.settings import KeyList, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -16,8 +16,8 @@ class Settings(ServiceSettings):
     """Connections to PostgreSQL, for each of the two pools."""
     ledger_key: SecretStr
     """The Ed25519 seed (base64) that signs the checkpoints of every brand's log."""
-    suppression_key: SecretStr
-    """32 random bytes (base64) by which addresses of erased people are known again. Never changed:
-    under another key their no is forgotten."""
+    suppression_key: KeyList
+    """32 random bytes (base64) by which addresses of erased people are known again. One may be
+    added at the end, after a comma; none may be taken away, or the service does not start."""
     ledger_origin: str = "permesso.local/ledger"
     """What the names of the logs begin with; the brand's id follows. Never changed once in use."""

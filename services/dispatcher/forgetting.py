@@ -8,6 +8,7 @@ what is left.
 import structlog
 
 from services.dispatcher.queries import forgetting as queries
+from shared import failpoints
 from shared.contracts.forgetting import Forget, Forgotten
 from shared.database import Database
 
@@ -29,5 +30,7 @@ async def forget(database: Database, order: Forget) -> Forgotten:
         )
         addresses = sorted({address for _, address in places})
         await queries.audiences(connection, brand_id=order.brand_id, addresses=addresses)
+        await failpoints.reach("dispatcher.forgetting_written")
+    await failpoints.reach("dispatcher.forgetting_committed")
     log.info("person.forgotten", brand=str(order.brand_id), messages=len(messages), events=events)
     return Forgotten(messages=len(messages), events=events, settled=settled)

@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from services.gateway import api, description
 from services.gateway.auth import Door
@@ -26,6 +27,7 @@ from services.gateway.revocations import Revoker
 from services.gateway.routes import Routes
 from services.gateway.settings import Settings
 from services.gateway.webhooks import App, Webhooks
+from services.gateway.wrong_links import WrongLinks
 from shared import problems
 from shared.clients.consent import ConsentClient
 from shared.clients.dispatcher import DispatcherClient
@@ -67,6 +69,7 @@ def create_app(
     app.state.house = house
     problems.install(app)
     app.add_middleware(Guard, larger=LARGER)
+    app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     app.take_webhooks(Webhooks(house.routes, house.intake))
     app.add_route("/healthz", _alive, include_in_schema=False)
     app.add_route("/readyz", _ready, include_in_schema=False)
@@ -90,7 +93,7 @@ def _furnish(
     dispatcher = dispatcher or DispatcherClient(settings.dispatcher_url, signer)
     revoker = Revoker(consent, dispatcher, registry=Breaker("consent"))
     desk = Breaker("dispatcher")
-    links = Links(settings.public_url, settings.key_pepper.get_secret_value())
+    links = Links(settings.public_url, [each.get_secret_value() for each in settings.link_key])
     handler = Handler(dispatcher, revoker, desk, Eraser(revoker, desk, handling), links)
     wake = asyncio.Event()
     intake = Intake(settings.inbox_database_url.get_secret_value(), wake=wake)
@@ -113,6 +116,7 @@ def _furnish(
         intake=intake,
         inbox=Inbox(database, handler, handling=handling, wake=wake, flooded=intake.flooded),
         links=links,
+        wrong_links=WrongLinks(),
         wake=wake,
     )
 

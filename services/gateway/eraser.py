@@ -17,6 +17,7 @@ from services.gateway.intake import person_key
 from services.gateway.letters import API
 from services.gateway.queries import accounts, inbox
 from services.gateway.revocations import Revoker, Silenced
+from shared import failpoints
 from shared.clients.base import ServiceRefused, ServiceUnavailable
 from shared.contracts.consent import ConsentEventIn, Evidence, Person, Scope
 from shared.contracts.erasures import Erased, EraseIn, ErasureOrder
@@ -27,6 +28,11 @@ from shared.ids import derived_id
 log = structlog.get_logger()
 
 _NOBODY: Final = "unknown_person"
+
+
+def order_id(brand_id: UUID, person_id: UUID) -> UUID:
+    """Return the one id of a person's erasure: however often, and by whom, it is ordered."""
+    return derived_id(person_id, f"erased/{brand_id}")
 
 
 @dataclass(frozen=True)
@@ -50,11 +56,16 @@ class Eraser:
                 raise
             # Erased under this order already, or nobody: consent knows which.
         else:
+            await failpoints.reach("gateway.erasure_begun")
             await self._silence(brand_id, person, order)
+            await failpoints.reach("gateway.erasure_silenced")
             places = await self._places(brand_id, person)
             await self._forget(brand_id, person, places)
+            await failpoints.reach("gateway.erasure_forgotten")
             await self._empty(brand_id, places)
+            await failpoints.reach("gateway.erasure_emptied")
         erased = await consent.erase(brand_id, order.person_id, EraseIn(id=order.id, by=order.by))
+        await failpoints.reach("gateway.erasure_done")
         log.info("erasure.done", consent_event=str(erased.id), seq=erased.seq)
         return erased
 

@@ -4,23 +4,18 @@ import asyncio
 from typing import Final, cast
 from uuid import UUID
 
+from services.gateway.eraser import order_id
 from services.gateway.house import House
 from services.gateway.intake import Arrival, IntakeFull, person_key
 from services.gateway.letters import API, ERASURE
 from shared import clock
 from shared.contracts.erasures import Erased, ErasedBy, ErasureOrder
-from shared.ids import derived_id
 from shared.problems import Problem
 
 DONE_WITHIN: Final = 20.0
 """Seconds to wait; a dead dispatcher holds it up, for it must not go on knowing the person."""
 _NO_ACCOUNT: Final = UUID(int=0)
 """An erasure is of no one account."""
-
-
-def order_id(brand_id: UUID, person_id: UUID) -> UUID:
-    """Return the one id of a person's erasure: however often it is ordered, it is one."""
-    return derived_id(person_id, f"erased/{brand_id}")
 
 
 async def put_in(house: House, brand_id: UUID, person_id: UUID, by: ErasedBy) -> UUID:
@@ -57,14 +52,14 @@ async def carry_out(house: House, brand_id: UUID, person_id: UUID, by: ErasedBy)
         inbox_id = await put_in(house, brand_id, person_id, by)
         try:
             async with asyncio.timeout(DONE_WITHIN):
-                state, reason, events = await house.inbox.wait_for(brand_id, inbox_id, finished)
+                ended = await house.inbox.wait_for(brand_id, inbox_id, finished)
         except TimeoutError as error:
             raise _pending() from error
-    if state == "dead":
-        if reason == "refused:unknown_person":
+    if ended.state == "dead":
+        if ended.reason == "refused:unknown_person":
             raise Problem(404, "unknown_person", "There is no such person of this brand.")
         raise Problem(503, "erasure_failed", "The erasure could not be carried out: tell us.")
-    kept = cast(dict[str, object], events)
+    kept = cast(dict[str, object], ended.events)
     return Erased.model_validate(kept["erased"])
 
 

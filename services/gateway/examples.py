@@ -53,6 +53,7 @@ CHANNEL: Final = {
         "tells_delivered": False,
         "tells_read": False,
         "receives": True,
+        "leaving_erases": False,
     },
     "credentials": {
         "type": "object",

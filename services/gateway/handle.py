@@ -6,7 +6,7 @@
     blocked     a revocation by way of the platform      unblocked   reachable, no new consent
     opted out   a revocation of marketing on the account, said to the platform
     opted in    a grant, by what the platform documents as an opt-in
-    left        a revocation of everything on the account
+    left        a revocation of everything on the account; an erasure where the platform wants it
     receipt     to its message                           unknown     kept and counted
     moved       the new address is the person's, without consent; the old one is out of reach
 
@@ -24,13 +24,13 @@ from prometheus_client import Counter
 from channels.registry import CHANNELS
 from services.gateway import sayings
 from services.gateway.breaker import Breaker
-from services.gateway.eraser import Eraser
+from services.gateway.eraser import Eraser, order_id
 from services.gateway.gather import Gather
 from services.gateway.letters import API, Letter
 from services.gateway.links import Links
 from services.gateway.revocations import Revoker, Silenced
 from services.gateway.sayings import FromPerson
-from shared import buttons
+from shared import buttons, failpoints
 from shared.clients.base import ServiceRefused, ServiceUnavailable
 from shared.clients.dispatcher import DispatcherClient
 from shared.contracts.accounts import EventIn
@@ -39,7 +39,7 @@ from shared.contracts.consent import (
     ConsentEventIn,
     ConsentRecorded,
 )
-from shared.contracts.erasures import Erased
+from shared.contracts.erasures import Erased, ErasureOrder
 from shared.contracts.inbound import (
     AddressMoved,
     NotUnderstood,
@@ -179,8 +179,17 @@ class Handler:
         await self._tell(letter, event, recorded, kind="start", payload=event.payload)
 
     async def _left(self, letter: Letter, event: PersonLeft, done: Consequences) -> None:
-        """Whoever left is written to no more: not even for service, whatever it was agreed to."""
-        await self._revoke(sayings.gone(letter, event), done)
+        """Whoever left is written to no more: not even for service, whatever it was agreed to.
+
+        Where the platform demands it they are forgotten as well, once that is in force. A repeat
+        finds whom it was about in the ledger, and brings nobody back.
+        """
+        recorded = await self._revoke(sayings.gone(letter, event), done)
+        if CHANNELS[letter.channel].capabilities.leaving_erases:
+            await failpoints.reach("gateway.left_revoked")
+            who = recorded.person_id
+            order = ErasureOrder(id=order_id(letter.brand_id, who), person_id=who, by="platform")
+            done.erased = await self.eraser.carry(letter.brand_id, order)
 
     async def _carry(
         self, letter: Letter, event: FromPerson, said: ConsentEventIn, done: Consequences

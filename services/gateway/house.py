@@ -16,6 +16,7 @@ from services.gateway.links import Links
 from services.gateway.pace import Pace
 from services.gateway.routes import Routes
 from services.gateway.settings import Settings
+from services.gateway.wrong_links import WrongLinks
 from shared.clients.consent import ConsentClient
 from shared.clients.dispatcher import DispatcherClient
 from shared.database import Database
@@ -43,6 +44,7 @@ class House:
     intake: Intake
     inbox: Inbox
     links: Links
+    wrong_links: WrongLinks
     wake: asyncio.Event
     """Set when the inbox may have more to do."""
 

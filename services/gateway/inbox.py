@@ -233,7 +233,8 @@ class Inbox:
         letter = Letter.of(work.brand_id, row)
         try:
             done = await self._handler.handle(letter)
-            await self._finish(work, letter, "done", None, _notes(done))
+            forgets = done.erased is not None
+            await self._finish(work, letter, Finished("done", None, _notes(done), forgets))
         except (ServiceUnavailable, *_DATABASE_AWAY) as error:
             why = error.service if isinstance(error, ServiceUnavailable) else "database"
             _AGAIN.labels(why).inc()
@@ -258,7 +259,7 @@ class Inbox:
     ) -> bool:
         """Try the row again later, or give it up, so that the person's next one may follow."""
         if final or attempts + 1 >= ATTEMPTS:
-            await self._finish(work, letter, "dead", reason, None)
+            await self._finish(work, letter, Finished("dead", reason, None))
             log.error("inbox.dead", inbox=str(letter.id), reason=reason)
             return True
         _AGAIN.labels("broken").inc()
@@ -266,12 +267,9 @@ class Inbox:
         await self._rows.postpone(work, _pause(attempts, _LONGEST_PAUSE))
         return False
 
-    async def _finish(
-        self, work: Work, letter: Letter, state: str, reason: str | None, events: object
-    ) -> None:
-        finished = Finished(state, reason, events)
+    async def _finish(self, work: Work, letter: Letter, finished: Finished) -> None:
         await self._rows.finish(work, finished)
-        _HANDLED.labels(state).inc()
+        _HANDLED.labels(finished.state).inc()
         _LAG.observe(max(0.0, (clock.now() - letter.received_at).total_seconds()))
         waiting = self._waiting.pop(work.inbox_id, None)
         if waiting is not None and not waiting.done():

@@ -133,14 +133,14 @@ async def _in_force(
     inbox.hurry()
     try:
         async with asyncio.timeout(IN_FORCE_WITHIN):
-            state, reason, events = await inbox.wait_for(order.brand_id, order.id, finished)
+            ended = await inbox.wait_for(order.brand_id, order.id, finished)
     except TimeoutError as error:
         raise _pending() from error
-    if state == "dead":
-        code = (reason or "").removeprefix("refused:")
+    if ended.state == "dead":
+        code = (ended.reason or "").removeprefix("refused:")
         status, detail = _REFUSALS.get(code, (422, "The registry refused this."))
         raise Problem(status, code or "refused", detail)
-    return Result.of_row(events)
+    return Result.of_row(ended.events)
 
 
 def _pending() -> Problem:

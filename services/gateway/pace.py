@@ -1,13 +1,13 @@
-"""How fast one API key may call: a bucket of tokens per key, in each gateway process.
+"""How fast one caller may call: a bucket of tokens for each, in each gateway process.
 
-It protects the house from a runaway loop; what a platform allows is paced by the dispatcher. With
-several gateway processes a key may do as much on each of them.
+It protects the house from a runaway loop, and links from being tried out; what a platform allows is
+paced by the dispatcher. With several gateway processes a caller may do as much on each of them.
 """
 
 import math
 from collections import OrderedDict
+from collections.abc import Hashable
 from dataclasses import dataclass
-from uuid import UUID
 
 from shared import clock
 
@@ -22,7 +22,7 @@ class _Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left for a key after this call."""
+    """What is left for a caller after this call."""
 
     allowed: bool
     remaining: int
@@ -40,21 +40,21 @@ class Allowance:
 
 
 class Pace:
-    """The buckets of the keys that called lately."""
+    """The buckets of those who called lately: ten thousand, and the longest silent goes first."""
 
     def __init__(self, *, per_second: float, burst: int) -> None:
         """Fill each bucket with `per_second` up to `burst`."""
         self._per_second = per_second
         self._burst = burst
-        self._buckets: OrderedDict[UUID, _Bucket] = OrderedDict()
+        self._buckets: OrderedDict[Hashable, _Bucket] = OrderedDict()
         window = max(1, math.ceil(burst / per_second))
         self._policy = f'"key";q={burst};w={window}'
 
-    def take(self, key_id: UUID) -> Allowance:
+    def take(self, who: Hashable) -> Allowance:
         """Take one token, if there is one."""
         now = clock.ticks()
-        bucket = self._buckets.pop(key_id, None) or _Bucket(self._burst, now)
-        self._buckets[key_id] = bucket
+        bucket = self._buckets.pop(who, None) or _Bucket(self._burst, now)
+        self._buckets[who] = bucket
         if len(self._buckets) > _LARGEST:
             self._buckets.popitem(last=False)
         bucket.tokens = min(

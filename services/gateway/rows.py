@@ -33,6 +33,8 @@ class Finished(NamedTuple):
     state: str
     reason: str | None
     events: object
+    forgets: bool = False
+    """The row told of somebody who is erased now: what it says is not kept."""
 
 
 class Rows:
@@ -87,9 +89,11 @@ class Rows:
                 await queries.finish(
                     connection,
                     brand_id=brand_id,
-                    ended=[(work.inbox_id, *finished) for work, finished in some],
+                    ended=[(work.inbox_id, *finished[:3]) for work, finished in some],
                     now=now,
                 )
+                if gone := [work.inbox_id for work, finished in some if finished.forgets]:
+                    await queries.empty_rows(connection, brand_id=brand_id, inbox_ids=gone)
                 await queries.drop_work(connection, [_place(work) for work, _ in some])
         return [None] * len(ended)
 

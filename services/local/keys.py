@@ -16,7 +16,7 @@ CALLERS = {"gateway": (), "consent": ("gateway", "dispatcher"), "dispatcher": ("
 """Who may call whom: calls go down only."""
 
 
-_LATER = frozenset({"ledger_key", "suppression_key"})
+_LATER = frozenset({"ledger_key", "suppression_key", "link_key"})
 """What a file of an earlier version lacks."""
 
 
@@ -42,6 +42,8 @@ class Keys:
     """The Ed25519 seed that signs the consent ledger's checkpoints."""
     suppression_key: str
     """The secret by which the addresses of erased people are known again."""
+    link_key: str
+    """What links to people's own pages are sealed under."""
 
     def public_keys(self, service: str) -> dict[str, str]:
         """Return the public keys of those who may call a service."""
@@ -62,6 +64,7 @@ def fresh_keys() -> Keys:
         sealing_keys={name: {"k1": _key()} for name in SERVICES},
         ledger_key=_key(),
         suppression_key=_key(),
+        link_key=_key(),
     )
 
 
@@ -71,7 +74,8 @@ def load_or_make(path: Path) -> Keys:
         stored = json.loads(path.read_text())
         keys = Keys(**{**{name: _key() for name in _LATER}, **stored})
         if not stored.keys() >= _LATER:
-            # The file is of a version that signed nothing yet, or erased nobody.
+            # The file is of a version that signed nothing, erased nobody, or had links under the
+            # pepper.
             write_private(path, json.dumps(asdict(keys), indent=1) + "\n")
         return keys
     except FileNotFoundError:
@@ -103,7 +107,11 @@ def as_environment(keys: Keys, *, database: str | None = None) -> dict[str, str]
 
     `database` (host:port/name) adds the addresses, which have passwords in them.
     """
-    lines = {"GATEWAY_OPERATOR_KEY": keys.operator_key, "GATEWAY_KEY_PEPPER": keys.key_pepper}
+    lines = {
+        "GATEWAY_OPERATOR_KEY": keys.operator_key,
+        "GATEWAY_KEY_PEPPER": keys.key_pepper,
+        "GATEWAY_LINK_KEY": keys.link_key,
+    }
     for name in SERVICES:
         prefix = name.upper()
         lines[f"{prefix}_SERVICE_KEY"] = keys.service_keys[name]

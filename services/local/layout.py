@@ -90,6 +90,7 @@ class Layout:
             told["PUBLIC_URL"] = self.url("gateway")
             told["OPERATOR_KEY"] = self.keys.operator_key
             told["KEY_PEPPER"] = self.keys.key_pepper
+            told["LINK_KEY"] = self.keys.link_key
         return ours | {f"{name.upper()}_{key}": value for key, value in told.items()}
 
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from shared.contracts.base import Contract
 
-ErasedBy = Literal["person", "brand"]
-"""Who asked: the person on their own page, or the brand."""
+ErasedBy = Literal["person", "brand", "platform"]
+"""Who asked: the person on their own page, the brand, or the platform whose account they left."""
 
 
 class EraseIn(Contract):

@@ -89,7 +89,7 @@ class PersonOptedIn(_FromPerson):
 
 
 class PersonLeft(_FromPerson):
-    """The person left the account, and the platform wants what is known of them to go too."""
+    """The person left the account. Whether what is known of them goes too, their channel says."""
 
     type: Literal["left"] = "left"
     signal: str

@@ -76,4 +76,8 @@ def _plain(value: Any) -> Any:
 
 
 def _zulu(moment: datetime | None) -> str | None:
-    return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    if moment is None:
+        return None
+    # What the driver makes of `-infinity` and `infinity` has no zone, and a local one does not fit.
+    told = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return f"{told:%Y-%m-%dT%H:%M:%S.%f}Z"

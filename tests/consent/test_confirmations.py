@@ -1,6 +1,7 @@
 """What we answer is in the person's language, and the words it offers do work."""
 
 import re
+import string
 from datetime import date
 from typing import get_args
 
@@ -48,9 +49,26 @@ def test_a_refresh_tells_both_days_and_both_ways(language: str) -> None:
 
 
 def test_all_languages_speak_and_no_two_alike() -> None:
-    assert set(LANGUAGES) == {"it", "en", "es", "fr", "de", "pt"}
+    asked_for = {"ar", "nl", "pl", "ro", "uk", "zh", "tr", "ru", "sv"}
+    assert set(LANGUAGES) == {"it", "en", "es", "fr", "de", "pt", *asked_for}
     for occasion in OCCASIONS:
-        assert len({reply(occasion, brand="B", languages=[tag]) for tag in LANGUAGES}) == 6
+        said = {reply(occasion, brand="B", languages=[tag]) for tag in LANGUAGES}
+        assert len(said) == len(LANGUAGES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_every_text_with_the_same_places(language: str) -> None:
+    model, texts = confirmations._WORDING["en"], confirmations._WORDING[language]
+
+    assert texts.keys() == model.keys()
+    for name in set(model) - {"day"}:
+        assert _places(texts[name]) == _places(model[name]), name
+    assert _places(texts["day"]["format"]) == ["day", "month", "year"]
+    assert all(len(label) <= 20 for label in confirmations.buttons(language))
+
+
+def _places(text: str) -> list[str]:
+    return sorted(name for _, name, _, _ in string.Formatter().parse(text) if name)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +77,10 @@ def test_all_languages_speak_and_no_two_alike() -> None:
         (["it"], "it"),
         (["pt-BR"], "pt"),
         (["PT_br"], "pt"),
-        ([None, "und", "", "zh-Hans", "fr-CA", "it"], "fr"),
-        (["zh"], "en"),
+        ([None, "und", "", "xx-Hans", "fr-CA", "it"], "fr"),
+        (["zh-Hant"], "zh"),
+        (["ar_EG"], "ar"),
+        (["xx"], "en"),
         ([], "en"),
         (["italiano"], "en"),
     ],
@@ -78,6 +98,9 @@ def test_the_first_language_that_we_speak_is_spoken(tags: list[str | None], chos
         ("fr", "1er mars 2027", "22 décembre 2026"),
         ("de", "1. März 2027", "22. Dezember 2026"),
         ("pt", "1 de março de 2027", "22 de dezembro de 2026"),
+        ("zh", "2027年3月1日", "2026年12月22日"),
+        ("ar", "1 مارس 2027", "22 ديسمبر 2026"),
+        ("pl", "1 marca 2027", "22 grudnia 2026"),
     ],
 )
 def test_a_day_is_spelled_as_people_write_it(language: str, first: str, other: str) -> None:

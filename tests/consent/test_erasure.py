@@ -292,16 +292,16 @@ async def test_keys_are_wrapped_anew_and_no_line_changes(house: House, urls: Url
 @pytest.mark.parametrize("key", ["", "C" * 20, "not base64!" * 8])
 def test_a_wrong_secret_ends_the_start(key: str) -> None:
     with pytest.raises(ValueError, match="CONSENT_SUPPRESSION_KEY"):
-        Suppressor(key)
+        Suppressor([key])
 
 
 def test_a_hash_is_of_one_address_of_one_channel_of_one_brand() -> None:
-    suppressor, brand = Suppressor("C" * 43), new_id()
+    suppressor, brand = Suppressor(["C" * 43]), new_id()
     hashes = {
         suppressor.hash(brand, "telegram", "42"),
         suppressor.hash(brand, "telegram4", "2"),
         suppressor.hash(new_id(), "telegram", "42"),
-        Suppressor("D" * 42 + "A").hash(brand, "telegram", "42"),
+        Suppressor(["D" * 42 + "A"]).hash(brand, "telegram", "42"),
     }
 
     assert len(hashes) == 4

@@ -351,3 +351,29 @@ async def test_another_brand_sees_neither_notice_nor_question(house: House) -> N
     assert refused.value.status == 404
     assert (await other.client.record(tap(other, asked))).state == "unchanged"
     assert await other.answer() == "no_consent"
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "holds"),
+    [
+        ("sì", "unchanged", "pending"),
+        ("ok", "unchanged", "pending"),
+        ("START", "granted", "granted"),
+        ("no grazie", "revoked", "revoked"),
+    ],
+)
+async def test_a_plain_yes_after_another_question_of_ours_says_yes_to_nothing(
+    house: House, answer: str, state: str, holds: str
+) -> None:
+    """Who is asked whether that was a stop, and says yes, has not agreed to be written to."""
+    await house.say("grant", purpose="marketing.news")
+    await house.client.record(link(house))
+    doubted = await house.client.record(words(house, "maybe I should unsubscribe"))
+    said = await house.client.record(words(house, answer))
+
+    assert doubted.state == "paused"
+    assert "START" in (doubted.reply or "")
+    assert said.state == state
+    found = await house.client.get_person(house.brand_id, said.person_id)
+    status = {each.purpose: each.status for each in found.consents}
+    assert status["marketing"] == holds

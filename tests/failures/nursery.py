@@ -23,6 +23,7 @@ import services.gateway.app
 from channels.registry import CHANNELS
 from services.local.processes import ending_with_us
 from shared import failpoints
+from tests import leaver
 from tests.failures.mutants import MUTANTS
 
 _EXITS: dict[int, Path] = {}
@@ -31,6 +32,8 @@ _EXITS: dict[int, Path] = {}
 def main() -> None:
     """Start what is asked for until nobody asks any more."""
     CHANNELS["telegram"].load()
+    # A channel that no platform of ours is: for what only some platforms demand.
+    leaver.join()
     signal.signal(signal.SIGCHLD, _bury)
     _say({"ready": True})
     for line in sys.stdin:

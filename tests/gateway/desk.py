@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from shared.contracts.accounts import AccountChange, AccountSetup, ConnectIn, EndpointIn, EventIn
 from shared.contracts.campaigns import CampaignIn, Halt, HouseMessage, MessageIn, ReceiptIn, StoryIn
+from shared.contracts.forgetting import Forget
 from shared.problems import Problem, install
 from shared.security.service_tokens import ServiceAuth, Verifier
 
@@ -31,6 +32,11 @@ class Desk:
         self.messages: dict[UUID, MessageIn | HouseMessage] = {}
         self.message_calls = 0
         self.halts: list[Halt] = []
+        self.forgotten: list[Forget] = []
+        self.unsettled_forgets = 0
+        """So many times something is still in flight to whoever shall be forgotten."""
+        self.order: list[str] = []
+        """Halts and forgettings, in the order in which they came."""
         self.events: dict[UUID, EventIn] = {}
         self.events_told = 0
         self.receipts: dict[UUID, ReceiptIn] = {}
@@ -66,6 +72,7 @@ class Desk:
             Route(f"{brand}/events/stream", self._stream),
             Route(f"{brand}/callbacks/{{id:uuid}}", self._endpoint, methods=["PUT"]),
             Route("/v1/halts", self._halt, methods=["POST"]),
+            Route("/v1/forgetting", self._forget, methods=["POST"]),
             Route("/v1/events", self._tell, methods=["POST"]),
         ]
         app = FastAPI(routes=routes)
@@ -189,7 +196,14 @@ class Desk:
         self.halted.set()
         order = Halt.model_validate_json(await self._heard(request))
         self.halts.append(order)
+        self.order.append("halt")
         return JSONResponse({"cancelled": 0, "settled": self.settled})
+
+    async def _forget(self, request):
+        self.forgotten.append(Forget.model_validate_json(await self._heard(request)))
+        self.order.append("forget")
+        self.unsettled_forgets -= 1
+        return JSONResponse({"messages": 0, "events": 0, "settled": self.unsettled_forgets < 0})
 
     async def _list_events(self, request):
         await self._heard(request)

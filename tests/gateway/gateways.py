@@ -182,6 +182,7 @@ def settings_for(urls, **changes):
         "sealing_keys": {"k1": random_key()},
         "operator_key": OPERATOR_KEY,
         "key_pepper": "pepper-for-tests",
+        "link_key": "links-for-tests",
     }
     return Settings(**{**given, **changes})
 
@@ -199,7 +200,7 @@ async def running(urls, *, desk=None, settings=None, intake=None):
             service_public_keys={"gateway": signer.public_key},
             sealing_keys={"k1": random_key()},
             ledger_key=random_key(),
-            suppression_key=random_key(),
+            suppression_key="C" * 43,
         )
     )
     consent_down = asyncio.Event()

@@ -34,7 +34,7 @@ async def page_of(house, address):
 
 
 def path_for(house, person_id, *, ago=timedelta(0)):
-    links = Links("", house.page_secret)
+    links = Links("", [house.page_secret])
     return links.url(house.brand_id, UUID(person_id), now=clock.now() - ago)
 
 
@@ -122,6 +122,27 @@ async def test_one_chooses_a_language_and_a_time_zone(house, browser):
 
     wrong = await browser.post(f"{path}/about", data={"language": "xx", "timezone": ""})
     assert wrong.status_code == 422
+
+
+async def test_one_says_when_not_to_be_written_to(house, browser):
+    ada, path = await agreed(house)
+    told = {"language": "it", "timezone": "Europe/Rome"}
+    hours = {"quiet_from": "22:00", "quiet_to": "07:30"}
+
+    async def kept():
+        return (await house.call("GET", f"/v1/people/{await person_id(house, ada)}"))["quiet_hours"]
+
+    shown = await browser.post(f"{path}/about", data={**told, **hours})
+    assert 'value="22:00"' in shown.text
+    assert await kept() == {"start": "22:00", "end": "07:30"}
+
+    for wrong in ({**hours, "quiet_to": ""}, {**hours, "quiet_to": "22:00"}, {"quiet_from": "x"}):
+        refused = await browser.post(f"{path}/about", data={**told, **wrong})
+        assert refused.status_code == 422
+    await browser.post(f"{path}/about", data=told)
+    assert await kept() == {"start": "22:00", "end": "07:30"}
+    await browser.post(f"{path}/about", data={**told, "quiet_from": "", "quiet_to": ""})
+    assert await kept() is None
 
 
 async def test_a_receipt_is_read_and_verified_without_us(house, browser, tmp_path):
@@ -284,6 +305,17 @@ async def test_a_link_that_is_none_says_what_to_do(house, browser):
     assert expired.status_code == 404
     assert "Links work for 30 days" in expired.text
     assert await house.allowed(ada) == "granted"
+
+
+async def test_behind_a_proxy_who_tries_many_is_told_apart_from_the_others(house, browser):
+    elsewhere = {"x-forwarded-for": "198.51.100.7"}
+    tried = [
+        (await browser.get(f"/p/{number:086d}", headers=elsewhere)).status_code
+        for number in range(21)
+    ]
+
+    assert tried == [404] * 20 + [429]
+    assert (await browser.get("/p/x")).status_code == 404
 
 
 async def test_another_site_cannot_press_a_button(house, browser):

@@ -23,7 +23,7 @@ def test_an_older_file_gets_the_keys_that_it_lacks(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     made = load_or_make(path)
     stored = json.loads(path.read_text())
-    del stored["ledger_key"], stored["suppression_key"]
+    del stored["ledger_key"], stored["suppression_key"], stored["link_key"]
     path.write_text(json.dumps(stored))
 
     completed = load_or_make(path)
@@ -32,6 +32,7 @@ def test_an_older_file_gets_the_keys_that_it_lacks(tmp_path: Path) -> None:
     assert completed.operator_key == made.operator_key
     assert len(completed.ledger_key) == len(made.ledger_key)
     assert len(completed.suppression_key) == len(made.suppression_key)
+    assert len(completed.link_key) == len(made.link_key)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"instance": "x"}'])
@@ -55,9 +56,10 @@ def test_no_two_secrets_are_alike() -> None:
         *(key for of_service in keys.sealing_keys.values() for key in of_service.values()),
         keys.ledger_key,
         keys.suppression_key,
+        keys.link_key,
     ]
 
-    assert len(set(secrets)) == len(secrets) == 15
+    assert len(set(secrets)) == len(secrets) == 16
 
 
 def test_calls_go_down_only() -> None:

@@ -204,7 +204,9 @@ async def lock_people(
         rows = await connection.fetch(_MEET, *key, addresses, [met[each] for each in addresses])
         new = {UUID(int=person.int) for (person,) in rows}
         if new:
-            people = {suppressor.hash(*key, each): met[each] for each in addresses}
+            people = {
+                hash: met[each] for each in addresses for hash in suppressor.hashes(*key, each)
+            }
             recalled = {hash: person for hash, person in people.items() if person in new}
             await suppression.recall(connection, place.brand_id, recalled)
         rows = await connection.fetch(_LOCK, *key, addresses)

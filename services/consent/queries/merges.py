@@ -210,7 +210,7 @@ async def give(
     """Give one person's addresses to another, or `only` some; return them: [channel, address]."""
     asked = (brand_id, of, to, None if only is None else list(map(list, only)))
     rows = await connection.fetch(_GIVE_IDENTITIES, *asked)
-    for table in ("address", "state", "question"):
+    for table in ("address", "state", "question", "pause", "review"):
         await connection.execute(_GIVE.format(table=table), *asked)
     return [[row["channel"], row["address"]] for row in rows]
 

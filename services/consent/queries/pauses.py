@@ -53,13 +53,13 @@ _OF_EVENT = f"""
 SELECT {_COLUMNS} FROM consent.pause p WHERE p.brand_id = $1 AND p.event_id = $2
 """  # noqa: S608 -- built from constants
 _PUT = """
-INSERT INTO consent.pause AS p (brand_id, person_id, kind, reach, target, until, platform_at,
-    event_id, seq, scope, account_id, address)
-VALUES ($1, $2, $3, $4, $5, coalesce($6, 'infinity'::timestamptz), $7, $8, $9, $10, $11, $12)
-ON CONFLICT (brand_id, person_id, kind, reach, target) DO UPDATE
-SET until = excluded.until, platform_at = greatest(p.platform_at, excluded.platform_at),
-    event_id = excluded.event_id, seq = excluded.seq, scope = excluded.scope,
-    account_id = excluded.account_id, address = excluded.address
+WITH replaced AS (
+    DELETE FROM consent.pause p WHERE p.brand_id = $1 AND p.person_id = $2 AND p.kind = $3
+        AND p.reach = $4 AND p.target = $5 RETURNING p.platform_at)
+INSERT INTO consent.pause (brand_id, person_id, kind, reach, target, until, platform_at, event_id,
+    seq, scope, account_id, address)
+SELECT $1, $2, $3, $4, $5, coalesce($6::timestamptz, 'infinity'),
+    greatest($7, (SELECT max(platform_at) FROM replaced)), $8, $9, $10, $11, $12
 """
 _WILL_END = """
 INSERT INTO consent.pause_due (event_id, brand_id, kind, due_at) VALUES ($1, $2, $3, $4)
@@ -86,20 +86,6 @@ SELECT EXISTS (SELECT FROM consent.state s
       AND (s.expires_at > now()) IS NOT FALSE
       AND ($5 = 'brand' OR ($5 = 'channel' AND a.channel = $4)
         OR ($5 = 'account' AND a.id::text = $3)))
-"""
-# Where both have a pause of a kind and reach, the longer end holds, and the kept one's stays.
-_LENGTHEN = """
-UPDATE consent.pause k SET until = greatest(k.until, g.until) FROM consent.pause g
-WHERE g.brand_id = $1 AND g.person_id = $2 AND k.brand_id = $1 AND k.person_id = $3
-    AND (k.kind, k.reach, k.target) = (g.kind, g.reach, g.target)
-"""
-_HAND_OVER = """
-UPDATE consent.pause g SET person_id = $3 WHERE g.brand_id = $1 AND g.person_id = $2
-    AND NOT EXISTS (SELECT FROM consent.pause k WHERE k.brand_id = $1 AND k.person_id = $3
-        AND (k.kind, k.reach, k.target) = (g.kind, g.reach, g.target))
-"""
-_HAND_OVER_REVIEWS = """
-UPDATE consent.review SET person_id = $3 WHERE brand_id = $1 AND person_id = $2
 """
 _FIND_DUE = """
 SELECT brand_id, event_id FROM consent.pause_due WHERE due_at <= now() ORDER BY due_at LIMIT $1
@@ -140,7 +126,10 @@ async def put(
     reach: Reach,
     due_at: datetime,
 ) -> None:
-    """Let a pause hold, in the place of the one of its kind and reach; it is looked at when due."""
+    """Let a pause hold, in the place of those of its kind and reach; it is looked at when due.
+
+    There are several only where two became one, each with a pause of their own.
+    """
     target = {"account": str(place.account_id), "channel": place.channel, "brand": ""}[reach]
     await connection.execute(
         _PUT,
@@ -169,13 +158,6 @@ async def end(connection: asyncpg.Connection, *, brand_id: UUID, event_ids: Sequ
 async def reckon(connection: asyncpg.Connection, *, brand_id: UUID, person_id: UUID) -> None:
     """Let a person's states say until when they are paused, by the pauses that hold now."""
     await connection.execute(_RECKON, brand_id, person_id)
-
-
-async def hand_over(connection: asyncpg.Connection, brand_id: UUID, *, of: UUID, to: UUID) -> None:
-    """Let one person's pauses and reviews be another's, who may have some of their own."""
-    for statement in (_LENGTHEN, _HAND_OVER, _HAND_OVER_REVIEWS):
-        await connection.execute(statement, brand_id, of, to)
-    await reckon(connection, brand_id=brand_id, person_id=to)
 
 
 async def holds(connection: asyncpg.Connection, place: Place) -> bool:

@@ -128,7 +128,7 @@ async def lock_person(
                 return UUID(int=person.int)
             continue
         if person := await connection.fetchval(_MEET, *key, new_id()):
-            met = {suppressor.hash(*key): UUID(int=person.int)}
+            met = dict.fromkeys(suppressor.hashes(*key), UUID(int=person.int))
             await suppression.recall(connection, place.brand_id, met)
             return UUID(int=person.int)
 

@@ -20,12 +20,18 @@ ON CONFLICT (brand_id, hash, reach, target, purpose) DO UPDATE
 SET platform_at = greatest(s.platform_at, excluded.platform_at), seq = excluded.seq,
     event_id = excluded.event_id
 """
+# Who was erased twice may be kept under two keys: the later no is the one that counts.
 _RECALL = """
 INSERT INTO consent.denial (brand_id, person_id, reach, target, purpose, platform_at, seq, event_id)
-SELECT s.brand_id, x.person_id, s.reach, s.target, s.purpose, s.platform_at, s.seq, s.event_id
+SELECT DISTINCT ON (x.person_id, s.reach, s.target, s.purpose) s.brand_id,
+    x.person_id, s.reach, s.target, s.purpose, s.platform_at, s.seq, s.event_id
 FROM unnest($2::bytea[], $3::uuid[]) AS x(hash, person_id)
 JOIN consent.suppression s ON s.brand_id = $1 AND s.hash = x.hash
+ORDER BY x.person_id, s.reach, s.target, s.purpose, s.platform_at DESC, s.seq DESC
 """
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtextextended('consent.suppression_key', 0))"
+_USE_KEY = "INSERT INTO consent.suppression_key (mark) VALUES ($1) ON CONFLICT DO NOTHING"
+_KEYS = "SELECT mark FROM consent.suppression_key"
 
 
 async def keep(
@@ -50,3 +56,14 @@ async def recall(
 ) -> None:
     """Let people who were met just now have the no that was kept by hash of their address."""
     await connection.execute(_RECALL, brand_id, list(people), list(people.values()))
+
+
+async def use_key(connection: asyncpg.Connection, mark: bytes) -> None:
+    """Write down that hashes are made under a key from now on; one process at a time."""
+    await connection.execute(_ONE_AT_A_TIME)
+    await connection.execute(_USE_KEY, mark)
+
+
+async def keys_in_use(connection: asyncpg.Connection) -> list[bytes]:
+    """Return the marks of all keys under which hashes may be kept."""
+    return [row[0] for row in await connection.fetch(_KEYS)]

@@ -23,6 +23,7 @@ class CapabilitiesOut(Contract):
     tells_delivered: bool
     tells_read: bool
     receives: bool
+    leaving_erases: bool
 
 
 class ChannelOut(Contract):
@@ -61,6 +62,7 @@ def _shown(channel: Channel) -> ChannelOut:
             tells_delivered=can.tells_delivered,
             tells_read=can.tells_read,
             receives=can.receives,
+            leaving_erases=can.leaving_erases,
         ),
         credentials=channel.credentials.model_json_schema(),
         settings=channel.settings.model_json_schema(),

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from channels.registry import CHANNELS
 from services.gateway import merge_examples as examples
 from services.gateway import orders
 from services.gateway.errors import wrong_field
@@ -12,8 +13,9 @@ from services.gateway.gate import Gate, needs
 from services.gateway.house import By, NewId, Parts
 from services.gateway.orders import ConsentReceipt
 from shared.contracts.base import Contract
-from shared.contracts.consent import Evidence, RecordedState
+from shared.contracts.consent import Evidence, Person, RecordedState
 from shared.contracts.merges import MergeIn, SplitIn
+from shared.problems import Problem
 
 router = APIRouter(tags=["people"], route_class=Gate)
 
@@ -53,10 +55,13 @@ async def merge_person(
     """Say that another person is this one: their addresses, tags and history come here.
 
     No yes goes from one address to another, and a no of either is in force for both when the
-    answer comes: it is carried out as a revocation is. `split` takes it back.
+    answer comes: it is carried out as a revocation is. `split` takes it back. Whoever is known on a
+    channel whose platform wants people deleted when they leave is refused (409 `leaving_erases`).
     """
     if merge.person_id == person_id:
         raise wrong_field("/person_id", "This is the person themselves.")
+    for each in (person_id, merge.person_id):
+        _check_can_be_merged(await house.consent.get_person(by.brand_id, each))
     order = MergeIn(
         id=merge_id,
         brand_id=by.brand_id,
@@ -84,6 +89,15 @@ async def split_person(
         evidence=split.evidence,
     )
     return _changed(orders.Result.of(await house.consent.split(order)))
+
+
+def _check_can_be_merged(person: Person) -> None:
+    """Refuse whoever has to be erased alone when they leave; raises `Problem` 409."""
+    for known in person.addresses:
+        if CHANNELS[known.channel].capabilities.leaving_erases:
+            title = CHANNELS[known.channel].title
+            text = f"{title} wants its people deleted when they leave: they stay on their own."
+            raise Problem(409, "leaving_erases", text)
 
 
 def _changed(result: orders.Result) -> PersonChanged:

@@ -158,8 +158,7 @@ async def _behind_the_link(
             return sheet.small(asked, asked("again"), status=429, headers=allowance.headers())
         visit = await _visit(house, link, f"/p/{token}")
     except LinkRefused as error:
-        why = asked("gone_expired" if error.expired else "gone_unknown")
-        return sheet.small(asked, asked("gone_title"), why, status=404)
+        return _refused(request, house, asked, expired=error.expired)
     except ServiceRefused:
         return sheet.small(asked, asked("gone_title"), asked("gone_unknown"), status=410)
     except ServiceUnavailable:
@@ -168,6 +167,18 @@ async def _behind_the_link(
         return await answer(visit)
     except (ServiceUnavailable, ServiceRefused, Problem):
         return visit.show(visit.words("again"), status=503)
+
+
+def _refused(request: Request, house: House, asked: Words, *, expired: bool) -> Response:
+    """Say why a link leads nowhere; whoever tries many that never were ours has to wait."""
+    if expired:
+        return sheet.small(asked, asked("gone_title"), asked("gone_expired"), status=404)
+    client = request.client.host if request.client is not None else None
+    allowance = house.wrong_links.take(client)
+    if allowance.allowed:
+        return sheet.small(asked, asked("gone_title"), asked("gone_unknown"), status=404)
+    headers = {"Retry-After": str(allowance.wait)}
+    return sheet.small(asked, asked("slow_title"), asked("slow"), status=429, headers=headers)
 
 
 async def _visit(house: House, link: Link, base: str) -> Visit:
@@ -251,6 +262,9 @@ async def _about(visit: Visit, form: FormData) -> Response:
         visit.link,
         language=str(form.get("language", "")),
         timezone=str(form.get("timezone", "")),
+        quiet=None
+        if "quiet_from" not in form and "quiet_to" not in form
+        else (str(form.get("quiet_from", "")), str(form.get("quiet_to", ""))),
     )
     return await _told(visit, done=done)
 

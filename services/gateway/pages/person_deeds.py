@@ -4,6 +4,8 @@ from datetime import timedelta
 from uuid import UUID
 from zoneinfo import available_timezones
 
+from pydantic import ValidationError
+
 from services.gateway import orders
 from services.gateway.house import House
 from services.gateway.links import Link
@@ -93,15 +95,26 @@ async def turn_on(
     await house.consent.record(event.model_copy(update={"evidence": evidence}))
 
 
-async def change(house: House, link: Link, *, language: str, timezone: str) -> bool:
-    """Take the person's word for their language and time zone; False where it is none.
+async def change(
+    house: House, link: Link, *, language: str, timezone: str, quiet: tuple[str, str] | None
+) -> bool:
+    """Take the person's word for their language, time zone and quiet hours; False where it is none.
 
-    No language leaves it as it is: it may be one that the page does not speak.
+    No language leaves it as it is: it may be one that the page does not speak. Empty hours are
+    none; a form without them leaves them.
     """
     if (language and language not in NAMES) or (timezone and timezone not in available_timezones()):
         return False
-    changed = {"timezone": timezone or None, **({"language": language} if language else {})}
-    told = PersonChange.model_validate(changed)
+    changed: dict[str, object] = {"timezone": timezone or None}
+    if quiet is not None:
+        start, end = quiet
+        changed["quiet_hours"] = {"start": start, "end": end} if start or end else None
+    if language:
+        changed["language"] = language
+    try:
+        told = PersonChange.model_validate(changed)
+    except ValidationError:
+        return False
     await house.consent.change_person(link.brand_id, link.person_id, told)
     return True
 

@@ -1,23 +1,34 @@
-"""The words of a person's own page, in the languages that it speaks."""
+"""The words of a person's own page: a file of `texts/` for each language that it speaks.
+
+`name` is what a language calls itself, `right_to_left` how it is written; all else are words, the
+same in each file, with the same places to fill. {brand} is the brand's name.
+"""
 
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-_READ = tomllib.loads(Path(__file__).with_name("person.toml").read_text("utf-8"))
+_READ: Final[Mapping[str, Mapping[str, Any]]] = {
+    path.stem: tomllib.loads(path.read_text("utf-8"))
+    for path in sorted(Path(__file__).with_name("texts").glob("*.toml"))
+}
+_ABOUT: Final = ("name", "right_to_left")
 
-WORDING_VERSION: Final[str] = _READ.pop("version")
-"""Goes into the evidence of a yes that was given on the page."""
-TEXTS: Final[Mapping[str, Mapping[str, str]]] = _READ
+WORDING_VERSION: Final = "2026-11"
+"""Goes into the evidence of a yes that was given on the page, so it changes with every change of
+`agree` in any language."""
+TEXTS: Final[Mapping[str, Mapping[str, str]]] = {
+    language: {name: text for name, text in read.items() if name not in _ABOUT}
+    for language, read in _READ.items()
+}
 FALLBACK: Final = "en"
 NAMES: Final[Mapping[str, str]] = {
-    "it": "Italiano",
-    "en": "English",
-    "es": "Español",
-    "fr": "Français",
-    "de": "Deutsch",
-    "pt": "Português",
+    language: read["name"]
+    for language, read in sorted(_READ.items(), key=lambda each: each[1]["name"].casefold())
+}
+_RIGHT_TO_LEFT: Final = {
+    language for language, read in _READ.items() if read.get("right_to_left", False)
 }
 
 
@@ -36,6 +47,7 @@ class Words:
     def __init__(self, language: str, brand: str) -> None:
         """Speak a language that `choose` returned."""
         self.language = language
+        self.direction = "rtl" if language in _RIGHT_TO_LEFT else "ltr"
         self._texts = TEXTS[language]
         self._brand = brand
 

@@ -66,6 +66,9 @@ _EMPTY = """
 UPDATE gateway.inbox SET body = '', request = '{}', events = NULL
 WHERE brand_id = $1 AND person = ANY ($2::bigint[]) AND state <> 'new'
 """
+_EMPTY_ROWS = """
+UPDATE gateway.inbox SET body = '', request = '{}' WHERE brand_id = $1 AND id = ANY ($2::uuid[])
+"""
 _FORGET = """
 DELETE FROM gateway.inbox WHERE ctid = ANY (ARRAY(
     SELECT ctid FROM gateway.inbox
@@ -154,3 +157,10 @@ async def forget(
 async def empty(connection: asyncpg.Connection, *, brand_id: UUID, people: Sequence[int]) -> None:
     """Empty the rows of some queues that were handled; that something came, and when, stays."""
     await connection.execute(_EMPTY, brand_id, list(people))
+
+
+async def empty_rows(
+    connection: asyncpg.Connection, *, brand_id: UUID, inbox_ids: Sequence[UUID]
+) -> None:
+    """Empty some rows; that something came, and when, stays."""
+    await connection.execute(_EMPTY_ROWS, brand_id, list(inbox_ids))
