@@ -22,6 +22,7 @@ TENANT = (
     *("merge", "pause", "review", "notice", "question", "contact", "use"),
 )
 IDS_ONLY = {
+    "suppression_key": {"mark", "used_since"},
     "feed": {"cursor", "brand_id", "event_id", "type"},
     "feed_arrival": {"seq", "brand_id", "event_id", "type"},
     "expiry": {"event_id", "brand_id", "expires_at", "ask_at"},
