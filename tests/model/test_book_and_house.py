@@ -37,7 +37,7 @@ from tests.model.faults import ALWAYS, FAULTS
 from tests.model.street import STEP, Line, Owner, Street
 from tests.postgres import Urls
 
-EXAMPLES, STEPS = int(os.environ.get("PERMESSO_TEST_EXAMPLES", "200")), 50
+EXAMPLES, STEPS = int(os.environ.get("PERMESSO_TEST_EXAMPLES", "100")), 50
 SEED = int(os.environ.get("PERMESSO_TEST_SEED", "0")) or random.randrange(1, 2**32)
 """Of the first street; the others count on from it."""
 PLANTED = FAULTS if os.environ.get("PERMESSO_TEST_FAULTS") == "all" else ALWAYS
