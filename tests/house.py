@@ -103,7 +103,9 @@ class House:
         assert wanted, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
-    async def open_brand(self, *, settings: dict[str, Any] | None = None) -> None:
+    async def open_brand(
+        self, *, settings: dict[str, Any] | None = None, token: str = OWN_TOKEN
+    ) -> None:
         """Make a brand with one connected Telegram account, and speak as it."""
         made = await self.call(
             "POST",
@@ -116,18 +118,24 @@ class House:
             },
         )
         self.brand_id, self.key = UUID(made["id"]), made["api_key"]
+        self.account_id = await self.open_account(settings=settings, token=token)
+
+    async def open_account(
+        self, *, settings: dict[str, Any] | None = None, token: str = OWN_TOKEN
+    ) -> UUID:
+        """Connect one more Telegram account of the brand that speaks."""
         account = await self.call(
             "POST",
             "/v1/accounts",
             json={
                 "channel": CHANNEL,
                 "name": "Aurora",
-                "credentials": {"token": OWN_TOKEN, "api_base": f"{self.sandbox_url}/telegram"},
+                "credentials": {"token": token, "api_base": f"{self.sandbox_url}/telegram"},
                 "settings": settings or {},
             },
         )
-        self.account_id = UUID(account["id"])
-        await self.call("POST", f"/v1/accounts/{self.account_id}/connect")
+        await self.call("POST", f"/v1/accounts/{account['id']}/connect")
+        return UUID(account["id"])
 
     async def people(self, count: int, *, granted: bool = True) -> list[str]:
         """Make people on the platform; they agree through the API unless told otherwise."""

@@ -183,7 +183,6 @@ class _Lot:
         standing = await queries.look(
             self._connection,
             self._place,
-            purpose=self._purpose,
             asked=policy.purposes_asked(self._purpose),
             people=persons,
         )

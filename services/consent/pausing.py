@@ -82,10 +82,22 @@ async def revoke(case: Case) -> ConsentRecorded:
     return recorded
 
 
+async def decline(case: Case) -> ConsentRecorded:
+    """The answer no to a question: a revocation on its account, with all that it covers."""
+    recorded = await optin.decline(case)
+    if any(policy.MARKETING in reached.purposes for reached in recorded.reaches):
+        found = await pauses.within(
+            case.connection, case.place, person_id=case.person_id, reach="account"
+        )
+        await _end(case, found, "revoke")
+    return recorded
+
+
 DEEDS: Mapping[str, Callable[[Case], Awaitable[ConsentRecorded]]] = {
     **optin.DEEDS,
     "grant": grant,
     "revoke": revoke,
+    "decline": decline,
     "pause": pause,
     "resume": resume,
 }

@@ -230,3 +230,29 @@ async def test_another_brand_sees_nothing_of_it(importing: Importing, consent) -
     other = await House(consent).open(bot="telegram")
     with pytest.raises(ServiceRefused, match="not_found"):
         await consent.get_import(other.brand_id, importing.id)
+
+
+async def test_a_file_that_proves_a_yes_completes_one_that_waits(
+    house: House, importing: Importing
+) -> None:
+    """Half of a yes in the chat is a state already, and no no."""
+    link = await house.say("grant", "1", source="telegram.start", wants_reply=True)
+    told = await importing.add(row("1"), row("2"))
+
+    assert link.state == "pending"
+    assert (told.granted, told.suppressed) == (2, 0)
+    assert await house.answer("1") == "granted"
+
+
+async def test_a_topic_stands_as_all_of_marketing_does(house: House, registry) -> None:
+    """A yes to all of marketing covers the topic, and one that has run out is not renewed."""
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    await house.say("grant", "1")
+    await house.say("grant", "2", expires_at=soon)
+    async with registry.database.connection(house.brand_id) as connection:
+        await connection.execute("UPDATE consent.state SET expires_at = now() WHERE address = '2'")
+    topic = await Importing(house, purpose="marketing.news").begin()
+    told = await topic.add(row("1"), row("2"), row("3"))
+
+    assert (told.known, told.suppressed, told.granted) == (1, 1, 1)
+    assert await house.answer("2", purpose="marketing.news") == "expired"

@@ -8,7 +8,7 @@ import pytest
 
 from services.consent.registry import Registry
 from shared.clients.base import ServiceRefused
-from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Evidence, Profile
+from shared.contracts.consent import ConsentEventIn, ConsentRecorded, Evidence, Profile, Scope
 from shared.contracts.notices import NoticeIn
 from shared.contracts.policy import BrandPolicy
 from shared.ids import derived_id, new_id
@@ -377,3 +377,13 @@ async def test_a_plain_yes_after_another_question_of_ours_says_yes_to_nothing(
     found = await house.client.get_person(house.brand_id, said.person_id)
     status = {each.purpose: each.status for each in found.consents}
     assert status["marketing"] == holds
+
+
+async def test_a_no_to_the_question_takes_the_place_of_a_pause(house: House) -> None:
+    asked = await house.client.record(link(house))
+    await house.say("pause", scope=Scope.ACCOUNT)
+    declined = await house.client.record(tap(house, asked, "decline"))
+    await house.say("grant")
+
+    assert declined.state == "revoked"
+    assert await house.answer() == "granted"

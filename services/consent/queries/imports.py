@@ -57,12 +57,14 @@ ORDER BY p.id FOR UPDATE OF p
 _LOOK = """
 SELECT x.address, s.status, s.expires_at <= now() AS expired, k.blocked_at IS NOT NULL AS blocked,
     EXISTS (SELECT FROM consent.denial d WHERE d.brand_id = $1 AND d.person_id = x.person_id
-            AND d.purpose = ANY ($7::text[])
+            AND d.purpose = ANY ($6::text[])
             AND (d.reach, d.target) IN (('account', $2::text), ('channel', $3), ('brand', '')))
         AS denied
 FROM unnest($4::text[], $5::uuid[]) AS x(address, person_id)
-LEFT JOIN consent.state s ON s.brand_id = $1 AND s.account_id = $2::text::uuid AND s.purpose = $6
-    AND s.address = x.address
+LEFT JOIN LATERAL (
+    SELECT * FROM consent.state t WHERE t.brand_id = $1 AND t.account_id = $2::text::uuid
+        AND t.purpose = ANY ($6::text[]) AND t.address = x.address
+    ORDER BY array_position($6::text[], t.purpose) LIMIT 1) AS s ON true
 LEFT JOIN consent.address k ON k.brand_id = $1 AND k.account_id = $2::text::uuid
     AND k.address = x.address
 """
@@ -80,6 +82,7 @@ FROM unnest($2::uuid[], $3::text[], $4::text[]) AS x(person_id, language, tags)
 WHERE p.brand_id = $1 AND p.id = x.person_id
 """
 # In seconds, because a day of PostgreSQL's is not always 24 hours.
+# There is a state already where a yes in the chat waits for its second half.
 _GRANT = """
 WITH line AS (
     INSERT INTO consent.event (brand_id, id, action, account_id, channel, person_id, purpose,
@@ -104,6 +107,10 @@ SELECT $1, $2, $4, x.address, 'granted', line.id, line.seq, line.recorded_at, li
           AND (p.reach, p.target)
               IN (('account', $2::uuid::text), ('channel', $3), ('brand', ''))) END
 FROM line JOIN unnest($5::uuid[], $6::text[]) AS x(id, address) ON x.id = line.id
+ON CONFLICT (brand_id, account_id, purpose, address) DO UPDATE
+SET status = excluded.status, event_id = excluded.event_id, seq = excluded.seq,
+    since = excluded.since, expires_at = excluded.expires_at, uses_left = NULL,
+    paused_until = excluded.paused_until
 """
 
 
@@ -221,11 +228,13 @@ async def look(
     connection: asyncpg.Connection,
     place: Place,
     *,
-    purpose: str,
     asked: Sequence[str],
     people: Mapping[str, UUID],
 ) -> dict[str, Standing]:
-    """Return how things stand at each address; `asked` are the purposes whose no counts."""
+    """Return how things stand at each address.
+
+    `asked` are the purposes that decide: the state of the first one that has any, a no of each.
+    """
     rows = await connection.fetch(
         _LOOK,
         place.brand_id,
@@ -233,7 +242,6 @@ async def look(
         place.channel,
         list(people),
         list(people.values()),
-        purpose,
         list(asked),
     )
     return {
