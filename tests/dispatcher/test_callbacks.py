@@ -101,7 +101,8 @@ async def read(rig: Rig, made: Endpoint) -> Endpoint:
 
 async def test_a_callback_is_one_that_any_library_believes(rig: Rig, receiver: Receiver) -> None:
     made = await endpoint(rig, receiver)
-    at = datetime(2026, 11, 22, 12, 0, 0, 5, tzinfo=UTC)
+    # Of today: there is no partition for what is long past.
+    at = datetime.now(UTC).replace(microsecond=5)
     [event_id] = await tell(rig, at=at)
 
     async with running(rig, made.id):
@@ -111,7 +112,7 @@ async def test_a_callback_is_one_that_any_library_believes(rig: Rig, receiver: R
     believed = Webhook(made.secret).verify(came.body, came.headers)
     assert believed == {
         "type": "message.sent",
-        "timestamp": "2026-11-22T12:00:00.000005Z",
+        "timestamp": f"{at:%Y-%m-%dT%H:%M:%S}.000005Z",
         "data": {"n": 0, "word": "città"},
     }
     assert came.headers["webhook-id"] == str(event_id)
