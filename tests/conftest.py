@@ -2,12 +2,22 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from services.local.runner import NoPostgres, find_programs, find_runner
 from shared.database import Database
-from tests.postgres import DatabaseServer, Urls, database_server
+from tests.postgres import DatabaseServer, Urls, database_server, forget_the_dead
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Do once what the processes of a run would otherwise do at the same time."""
+    if not hasattr(config, "workerinput"):
+        forget_the_dead()
+        with suppress(NoPostgres):
+            find_programs(find_runner())
 
 
 @pytest.fixture(scope="session")
