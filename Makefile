@@ -9,6 +9,10 @@ PY := $(VENV)/bin/python
 # A new lock file is a new stamp, however a checkout has set the times of files.
 STAMP := $(VENV)/.set-up-$(shell cksum < requirements.lock | tr ' ' -)
 CODE := services channels shared sandbox
+# Files of tests that run side by side, each process with a PostgreSQL of its own; a server that was
+# named is one for all. What is about time, killed processes and ports has the machine to itself.
+AT_ONCE := $(if $(PERMESSO_TEST_DATABASE_URL),0,2)
+ALONE := tests/failures tests/local/test_up.py
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +23,15 @@ run: setup ## Start everything on this machine and show the main job (ARGS="--po
 	@exec $(VENV)/bin/permesso up $(ARGS)
 
 test: setup ## Run every test (ARGS="tests/shared -k brand")
+ifdef ARGS
 	@$(PY) -m pytest $(ARGS)
+else
+	@code=0; \
+	$(PY) -m pytest -n $(AT_ONCE) --dist loadfile --no-loadscope-reorder \
+		$(ALONE:%=--ignore=%) || code=1; \
+	$(PY) -m pytest $(ALONE) || code=1; \
+	exit $$code
+endif
 
 lint: setup
 	@$(VENV)/bin/ruff format --check .

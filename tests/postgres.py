@@ -2,9 +2,10 @@
 
 import asyncio
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -13,11 +14,19 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 
 from services.local.postgres import Cluster
-from services.local.runner import find_runner
+from services.local.processes import is_alive
+from services.local.runner import NoPostgres, find_runner
 from shared.migrate import ROLES, migrate_all
 
 PASSWORD = "for-tests-only"
 _TEMPLATE = "permesso_template"
+_DISK = Path("/tmp")
+_MEMORY = Path("/dev/shm")
+_ROOM = 2 * 2**30
+"""Bytes that must be free in memory: a cluster with a database of the tests at size has 1 GiB."""
+_SMALL_LOG = {"max_wal_size": "256MB"}
+_PREFIX = "permesso-test-"
+"""Of a cluster's folder; then comes the process that made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +92,36 @@ class DatabaseServer:
 
 @contextmanager
 def throwaway_cluster(*, durable: bool = False) -> Iterator[Cluster]:
-    """Run a cluster that is deleted afterwards."""
+    """Run a cluster that is deleted afterwards: a durable one on disk, else in memory if it fits.
+
+    A database is hundreds of files, and most of a test's time went into copying them on a disk.
+    """
+    in_memory = not durable and _has_room(_MEMORY)
     # Not pytest's own folder: a user that root hands PostgreSQL to could not enter it.
-    home = Path(tempfile.mkdtemp(prefix="permesso-test-", dir="/tmp"))
+    prefix = f"{_PREFIX}{os.getpid()}-"
+    home = Path(tempfile.mkdtemp(prefix=prefix, dir=_MEMORY if in_memory else _DISK))
     home.chmod(0o755)
-    cluster = Cluster(home / "postgres", PASSWORD, durable=durable, runner=find_runner())
+    settings = _SMALL_LOG if in_memory else {}
+    cluster = Cluster(home / "postgres", PASSWORD, durable, find_runner(), settings)
     try:
         cluster.start()
         yield cluster
     finally:
         cluster.remove()
         home.rmdir()
+
+
+def forget_the_dead() -> None:
+    """End and remove what runs that were killed have left in memory."""
+    for home in _MEMORY.glob(f"{_PREFIX}*"):
+        # Another run may be at it too.
+        with suppress(OSError, ValueError, NoPostgres):
+            maker = int(home.name.removeprefix(_PREFIX).partition("-")[0])
+            if home.stat().st_uid == os.geteuid() and not is_alive(maker):
+                left = Cluster(home / "postgres", PASSWORD, durable=False)
+                left.prepare()
+                left.remove()
+                home.rmdir()
 
 
 @contextmanager
@@ -104,6 +132,10 @@ def database_server() -> Iterator[DatabaseServer]:
         return
     with throwaway_cluster() as cluster:
         yield _prepared(cluster.url("postgres"))
+
+
+def _has_room(folder: Path) -> bool:
+    return folder.is_dir() and shutil.disk_usage(folder).free >= _ROOM
 
 
 def _prepared(url: str) -> DatabaseServer:

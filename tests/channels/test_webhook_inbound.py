@@ -28,7 +28,9 @@ def signed(body: str, secret: str) -> WebhookRequest:
     return WebhookRequest(body=body.encode(), headers=headers)
 
 
-@pytest.mark.parametrize("secret", [new_secret(), "a-secret_of-our-gateway-0123456789"])
+@pytest.mark.parametrize(
+    "secret", [new_secret(), "a-secret_of-our-gateway-0123456789"], ids=["ours", "a_gateways"]
+)
 def test_what_is_signed_is_believed(secret: str) -> None:
     request = signed('{"type":"wrote"}', secret)
 

@@ -1,7 +1,7 @@
 """A registry on a database of its own, reached as the other services reach it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
@@ -13,22 +13,6 @@ from shared.clients.consent import ConsentClient
 from shared.security.service_tokens import ServiceCalls
 from tests.consent.consent_house import SIGNER, House, settings_for
 from tests.postgres import DatabaseServer, Urls
-
-_FIGURES: list[str] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell what was measured, whether all went well or not."""
-    if _FIGURES:
-        terminalreporter.section("figures")
-        for line in _FIGURES:
-            terminalreporter.line(line)
-
-
-@pytest.fixture
-def tell() -> Callable[[str], None]:
-    """Say a figure; it is shown at the end of the run."""
-    return _FIGURES.append
 
 
 @pytest.fixture(scope="session")

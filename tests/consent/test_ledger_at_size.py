@@ -11,6 +11,8 @@ import random
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from itertools import compress, count
+from operator import ne
 from time import process_time
 
 import pytest
@@ -21,7 +23,7 @@ from shared.ledger import verify
 from shared.ledger.verify import Key, Verification, read_head, read_key
 from tests.consent import mutations
 from tests.consent.ledger_exports import large
-from tests.consent.mutations import MUTATIONS, Lines
+from tests.consent.mutations import MUTATIONS, Export, Lines
 
 EVENTS = 100_000
 EVERY = 100
@@ -55,9 +57,8 @@ class Auditor:
 
     def finds(self, changed: Lines) -> bool:
         """Is anything found in a changed export?"""
-        pairs = enumerate(zip(self.lines, changed, strict=False))
         shorter = min(len(self.lines), len(changed))
-        first = next((at for at, (old, new) in pairs if old is not new and old != new), shorter)
+        first = next(compress(count(), map(ne, self.lines, changed)), shorter)
         place = self._places[bisect_right(self._places, first) - 1]
         reading = copy.deepcopy(self.stood[place])
         for line in changed[place:]:
@@ -72,7 +73,7 @@ def auditor() -> Auditor:
     brand_id = new_id()
     signer = Signers("aurora.example/ledger", "B" * 42 + "A").of(brand_id)
     lines = large(signer, brand_id, events=EVENTS, every=EVERY)
-    return Auditor(lines, read_key(str(signer.key)))
+    return Auditor(Export(lines), read_key(str(signer.key)))
 
 
 def mutants(lines: Lines, how_many: int) -> Iterator[tuple[str, Lines]]:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -14,26 +14,6 @@ from services.local.processes import is_alive
 from tests.failures.brand import Brand, a_brand
 from tests.postgres import DatabaseServer, Urls, throwaway_cluster
 from tests.processes import Processes, a_house_of_processes
-
-_FIGURES: list[str] = []
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell what was measured, whether all went well or not."""
-    if _FIGURES:
-        terminalreporter.section("figures")
-        for line in _FIGURES:
-            terminalreporter.line(line)
-
-
-@pytest.fixture
-def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Say a figure; it is shown at the end of the run."""
-
-    def say(figure: str) -> None:
-        _FIGURES.append(f"{request.node.name}: {figure}")
-
-    return say
 
 
 @dataclass(frozen=True)
