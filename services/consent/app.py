@@ -68,12 +68,15 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
-            await suppression_keys.check(registry.database, registry.suppressor)
-            async with Workers() as workers:
-                workers.start(Expiry(registry), rest=_EXPIRY_REST)
-                workers.start(Expiring(registry), rest=_EXPIRING_REST)
-                workers.start(PauseEnds(registry), rest=_PAUSES_REST)
-                workers.start(Notary(registry), rest=_NOTARY_REST)
+            async with (
+                Workers() as workers,
+                suppression_keys.checked(
+                    registry.database,
+                    registry.suppressor,
+                    registry.door,
+                    lambda: _start(workers, registry),
+                ),
+            ):
                 yield
         finally:
             await registry.database.close()
@@ -114,6 +117,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ServiceAuth, verifier=verifier)
     app.add_middleware(Guard, larger=_LARGER)
     return app
+
+
+def _start(workers: Workers, registry: Registry) -> None:
+    workers.start(Expiry(registry), rest=_EXPIRY_REST)
+    workers.start(Expiring(registry), rest=_EXPIRING_REST)
+    workers.start(PauseEnds(registry), rest=_PAUSES_REST)
+    workers.start(Notary(registry), rest=_NOTARY_REST)
 
 
 def _with_security(plain: Callable[[], dict[str, Any]]) -> Callable[[], dict[str, Any]]:

@@ -7,6 +7,7 @@ from services.consent.person_keys import Evidences
 from services.consent.signers import Signers
 from services.consent.suppression import Suppressor
 from shared.database import Database
+from shared.problems import Problem
 
 
 class Bell:
@@ -27,6 +28,14 @@ class Bell:
         return self._rung
 
 
+@dataclass(slots=True)
+class Door:
+    """Whether calls are answered now."""
+
+    shut: Problem | None = None
+    """Why not, and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Registry:
     """Made once per process and handed to whatever answers a call."""
@@ -36,3 +45,4 @@ class Registry:
     signers: Signers
     suppressor: Suppressor
     bell: Bell = field(default_factory=Bell)
+    door: Door = field(default_factory=Door)

@@ -290,6 +290,7 @@ PERSON: Final = {
     "id": PERSON_ID,
     "language": "it",
     "timezone": "Europe/Rome",
+    "quiet_hours": {"start": "22:00", "end": "08:00"},
     "tags": ["espresso"],
     "attributes": {"city": "Torino"},
     "created_at": AT,
@@ -312,6 +313,7 @@ PERSON: Final = {
             "expires_at": None,
             "paused": False,
             "paused_until": None,
+            "uses_left": None,
             "consent_event_id": CONSENT_ID,
             "seq": 4711,
         }

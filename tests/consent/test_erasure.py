@@ -72,6 +72,9 @@ async def test_of_an_erased_person_no_table_tells_anything(
     house: House, owner_database: Database, start: int
 ) -> None:
     said = await a_person(house)
+    await house.rule(caps=[{"messages": 1, "days": 1}])
+    await house.say("grant", "canary-7001", purpose="marketing.drops", uses=2)
+    assert await house.send("canary-7001", purpose="marketing.drops") == "granted"
     asking = {"source": "telegram.start", "purpose": "service", "wants_reply": True}
     await house.say("grant", "canary-7001", **asking)
     doubts = Evidence(source="chat", text="maybe I should unsubscribe")

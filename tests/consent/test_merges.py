@@ -319,7 +319,7 @@ async def test_an_import_that_waits_meets_whom_they_became(
     async def locked() -> dict[str, UUID]:
         async with registry.database.connection(house.brand_id) as connection:
             return await imports.lock_people(
-                connection, place, met={"b": new_id()}, suppressor=Suppressor("C" * 43)
+                connection, place, met={"b": new_id()}, suppressor=Suppressor(["C" * 43])
             )
 
     async with registry.database.connection(house.brand_id) as connection:

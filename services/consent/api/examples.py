@@ -145,6 +145,7 @@ PERSON = {
     "id": _PERSON,
     "language": "it",
     "timezone": "Europe/Rome",
+    "quiet_hours": {"start": "22:00", "end": "08:00"},
     "tags": ["regular"],
     "attributes": {"favourite": "ristretto"},
     "created_at": _MORNING,
