@@ -28,7 +28,8 @@ CONNECT_WITHIN = 25.0
 """Seconds that a platform may take to accept an account."""
 _LONGEST_PAUSE = 5.0
 """Seconds that a platform may ask us to wait before it looks at an account again."""
-_CANCEL_AT_ONCE = 5_000
+_CANCEL_AT_ONCE = 250
+"""Slips; more than there can be with something in flight."""
 
 
 def state(row: AccountRow) -> AccountState:
@@ -212,12 +213,12 @@ async def delete(desk: Desk, brand_id: UUID, account_id: UUID) -> None:
 async def clear(desk: Desk, brand_id: UUID, account_id: UUID) -> timedelta | None:
     """Cancel a batch of what a deleted account has left; come again until nothing flies."""
     async with desk.database.connection(brand_id) as connection:
-        cancelled, flying = await accounts.cancel_messages(
-            connection, brand_id=brand_id, account_id=account_id, limit=_CANCEL_AT_ONCE
+        cancelled, left = await accounts.cancel_messages(
+            connection, brand_id=brand_id, account_id=account_id, slips=_CANCEL_AT_ONCE
         )
-    if cancelled:
-        return timedelta()
-    return timedelta(seconds=2) if flying else DONE
+    if not left:
+        return DONE
+    return timedelta() if cancelled else timedelta(seconds=2)
 
 
 def channel_named(desk: Desk, name: str, *, at: str) -> Channel:

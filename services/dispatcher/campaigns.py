@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 
 from services.dispatcher import events
-from services.dispatcher.queries import campaigns
+from services.dispatcher.queries import campaigns, slips
 from services.dispatcher.queries.campaigns import COLUMNS
 from services.dispatcher.work import DONE, later, never
 from shared import clock
@@ -24,7 +24,8 @@ from shared.problems import Problem
 
 log = structlog.get_logger()
 
-_CANCEL_AT_ONCE = 5_000
+_CANCEL_AT_ONCE = 250
+"""Slips; more than there can be with something in flight."""
 _HIDDEN = {"day", "accepted", "expand_cursor", "audience"}
 EARLIEST_ZONE = timedelta(hours=14)
 """How long before UTC a wall-clock time comes in the first time zone (Pacific/Kiritimati)."""
@@ -82,9 +83,7 @@ async def pause(
         if row["status"] == CampaignStatus.SCHEDULED:
             await never(connection, "launch", campaign_id)
         else:
-            await campaigns.release_claimed(
-                connection, brand_id=brand_id, campaign_id=campaign_id, day=row["day"]
-            )
+            await slips.take_away(connection, brand_id=brand_id, campaign_id=campaign_id)
             await never(connection, "expand", campaign_id)
         told = event("campaign.paused", row, id=new_id(), reason=reason)
         await events.record(connection, brand_id, [told])
@@ -140,16 +139,12 @@ async def cancel_some(database: Database, brand_id: UUID, campaign_id: UUID) -> 
         row = await campaigns.lock(connection, brand_id=brand_id, campaign_id=campaign_id)
         if row is None or row["day"] is None:
             return DONE
-        place = {
-            "brand_id": brand_id,
-            "campaign_id": campaign_id,
-            "day": row["day"],
-            "account_ids": row["account_ids"],
-        }
-        if await campaigns.cancel_messages(connection, limit=_CANCEL_AT_ONCE, **place):
+        if await campaigns.cancel_messages(
+            connection, brand_id=brand_id, campaign_id=campaign_id, slips=_CANCEL_AT_ONCE
+        ):
             return timedelta()
         # What is in flight may still come back to the queue.
-        live = await campaigns.has_live(connection, **place)
+        live = await slips.is_live(connection, brand_id=brand_id, campaign_id=campaign_id)
     return timedelta(seconds=1) if live else DONE
 
 
@@ -168,6 +163,7 @@ async def finish_if_done(database: Database, brand_id: UUID, campaign_id: UUID) 
             campaign_id=campaign_id,
             status=CampaignStatus.FINISHED,
         )
+        await slips.finish_campaign(connection, brand_id=brand_id, campaign_id=campaign_id)
         await never(connection, "finish", campaign_id)
         counted = await campaigns.find(connection, brand_id=brand_id, campaign_id=campaign_id)
         assert counted is not None  # locked above
@@ -187,18 +183,14 @@ async def finish_if_done(database: Database, brand_id: UUID, campaign_id: UUID) 
 
 
 async def _is_done(connection: asyncpg.Connection, brand_id: UUID, campaign_id: UUID) -> bool:
-    row = await connection.fetchrow(
-        "SELECT day, account_ids FROM dispatcher.campaign WHERE brand_id = $1 AND id = $2"
+    expanded = await connection.fetchval(
+        "SELECT true FROM dispatcher.campaign WHERE brand_id = $1 AND id = $2"
         " AND status = 'running' AND expanded",
         brand_id,
         campaign_id,
     )
-    return row is not None and not await campaigns.has_live(
-        connection,
-        brand_id=brand_id,
-        campaign_id=campaign_id,
-        day=row["day"],
-        account_ids=row["account_ids"],
+    return bool(expanded) and not await slips.is_live(
+        connection, brand_id=brand_id, campaign_id=campaign_id
     )
 
 
@@ -238,6 +230,8 @@ def totals(row: Mapping[str, Any]) -> Totals:
             withheld[reason or "unknown"] = withheld.get(reason or "unknown", 0) + count
         else:
             by_status[status] = by_status.get(status, 0) + count
+    claimed = by_status["claimed"] = row["claimed"]
+    by_status["queued"] = by_status.get("queued", 0) - claimed
     return Totals(accepted=row["accepted"], withheld=withheld, **by_status)
 
 

@@ -5,25 +5,23 @@ asked; the deadline itself is checked by the sending client in the line before t
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
-from datetime import date, datetime
-from itertools import groupby
-from typing import Any, TypeVar
-from uuid import UUID
+from datetime import timedelta
 
-import asyncpg
 import structlog
 
 from services.dispatcher import campaigns
 from services.dispatcher.accounts import NoSuchAccount, OpenAccount
+from services.dispatcher.asking import Asking, Granted
+from services.dispatcher.hand import Hand
 from services.dispatcher.pacing import Pacer
-from services.dispatcher.queries import lanes, messages
+from services.dispatcher.queries import lanes, looks
 from services.dispatcher.queries.lanes import Lane
-from services.dispatcher.queries.messages import NO_CAMPAIGN, Claimed
+from services.dispatcher.queries.looks import Look
+from services.dispatcher.queries.slips import NO_CAMPAIGN, Claimed
 from services.dispatcher.sending import Flights, House, Sending
 from services.dispatcher.takeover import take_over
+from services.dispatcher.turns import Turns
 from shared import clock, failpoints
 from shared.clients.base import ServiceUnavailable
 
@@ -32,7 +30,7 @@ log = structlog.get_logger()
 TTL = 5.0
 """Seconds from before the question to consent until the last moment a send may start."""
 CLAIM_SECONDS = 0.25
-"""How much of the lane's pace one claim may hold; the protocol allows a second."""
+"""How much of the lane's pace one question may hold; the protocol allows a second."""
 CLAIM_AT_MOST = 500
 """Also what one question to consent may hold."""
 MANAGED_AT_LEAST = 32.0
@@ -46,9 +44,6 @@ GONE_QUIET = 5.0
 MARGIN = 0.2
 """Seconds before the deadline at which it is not worth beginning."""
 
-_Row = TypeVar("_Row", bound=tuple[Any, ...])
-"""Something whose first field is the claimed message."""
-
 
 class DeliveryRunner:
     """One account's lane, under one epoch."""
@@ -58,15 +53,15 @@ class DeliveryRunner:
         self._house = house
         self._lane = lane
         self._lease = lease
-        self._sending = Sending(house, lane)
+        self._hand = Hand(house.database, lane)
+        self._asking = Asking(house.database, house.consent, lane, self._hand)
+        self._sending = Sending(house, lane, self._hand)
+        self._turns = Turns()
         self._pacer: Pacer | None = None
         self._told: float | None = None
         """The pace that the account's settings asked for when the pacer was made."""
-        self._turn = 0
         self._managed = float(CLAIM_AT_MOST)
         """Messages per second that this lane began in its last round."""
-        self._deferring = False
-        """All that was asked about last has to wait: at night, that is a whole campaign."""
 
     async def run(self, *, stop: asyncio.Event, wake: asyncio.Event) -> None:
         """Deliver until `stop`, until the lease ends, or until nothing has come for a while."""
@@ -82,13 +77,14 @@ class DeliveryRunner:
                 if clock.ticks() - quiet_since > GONE_QUIET and not wake.is_set():
                     break
                 await _rest(wake, rest)
+        await self._hand.give_back()
         await self._sleep()
 
     async def _sleep(self) -> None:
         """Ask to be woken when the next message is due: a lane remembers one moment only."""
         lane = self._lane
         async with self._house.database.connection(lane.brand_id) as connection:
-            at = await messages.next_due(connection, brand_id=lane.brand_id, account_id=lane.id)
+            at = await looks.next_due(connection, brand_id=lane.brand_id, account_id=lane.id)
             if at is not None:
                 await lanes.sleep_until(connection, lane_id=lane.id, at=at)
 
@@ -101,26 +97,41 @@ class DeliveryRunner:
             account = await house.accounts.sender(lane.brand_id, lane.id)
         except NoSuchAccount:
             return IDLE
-        batch, queues, paused = await self._claim(account)
-        if paused > 0:
-            return min(IDLE, paused)
+        look = await self._look()
+        if look.paused > 0 or not look.ours:
+            return min(IDLE, look.paused) if look.ours else IDLE
+        batch = await self._claim(account, look)
+        await self._hand.finish()
         if not batch:
-            for campaign_id in queues:
+            for campaign_id in look.campaigns:
                 await campaigns.finish_if_done(house.database, lane.brand_id, campaign_id)
             return IDLE
         await failpoints.reach("dispatcher.after_claim")
         asked_at = clock.ticks()
         try:
-            granted = await self._ask(batch)
+            granted = await self._asking.ask(batch)
         except ServiceUnavailable:
             log.warning("consent.unavailable", lane=str(lane.id), waiting=len(batch))
-            await self._release([(m, 0.0) for m in batch])
+            self._hand.put_back(batch)
             return 0.25
         await failpoints.reach("dispatcher.after_ask")
-        deadline = asked_at + TTL
-        begun = await self._send_all(flights, account, granted, deadline, stop)
+        begun = await self._send_all(flights, account, granted, asked_at + TTL, stop)
         self._learn(begun, clock.ticks() - asked_at)
         return 0
+
+    async def _look(self) -> Look:
+        lane = self._lane
+        async with self._house.database.statement(lane.brand_id) as connection:
+            look = await looks.look(
+                connection, brand_id=lane.brand_id, account_id=lane.id, epoch=lane.epoch
+            )
+        if look.ours and (look.strays or self._hand.is_stuck()):
+            # Taken by an owner before us in the moment in which it lost the lane; or in flight
+            # from before a pause, or by a settlement that could not be stored.
+            await take_over(self._house.database, lane)
+            self._hand.forget()
+        self._hand.drop(look.campaigns)
+        return look
 
     def _learn(self, begun: int, seconds: float) -> None:
         """Remember how many messages per second this lane manages to begin."""
@@ -129,93 +140,41 @@ class DeliveryRunner:
         else:
             self._managed = min(2 * self._managed, float(CLAIM_AT_MOST))
 
-    async def _claim(self, account: OpenAccount) -> tuple[list[Claimed], list[UUID], float]:
-        """Claim a little of the pace: single messages first, campaigns in turn.
+    async def _claim(self, account: OpenAccount, look: Look) -> list[Claimed]:
+        """Take a little of the pace: single messages first, campaigns in turn.
 
-        A reply waits for the claim before its own, so that is small. It is smaller still where
-        lanes share a window or a slow machine: what is claimed and not begun before its deadline
-        has to go back, and going back makes the machine slower.
+        A reply waits for the batch before its own, so that is small. It is smaller still where
+        lanes share a window or a slow machine: what is not begun before its deadline has to be
+        asked about again.
         """
-        lane = self._lane
-        pacer = self._pacer_of(account)
-        pace = min(pacer.per_second * CLAIM_SECONDS, self._managed)
+        pace = min(self._pacer_of(account).per_second * CLAIM_SECONDS, self._managed)
         # What has to wait uses up no pace.
-        left = CLAIM_AT_MOST if self._deferring else max(1, min(CLAIM_AT_MOST, int(pace)))
+        room = CLAIM_AT_MOST if self._asking.all_wait else max(1, min(CLAIM_AT_MOST, int(pace)))
         batch: list[Claimed] = []
-        async with self._relaxed() as connection:
-            if (paused := await lanes.paused_for(connection, lane_id=lane.id)) > 0:
-                return [], [], paused
-            if not await messages.owns(connection, lane_id=lane.id, epoch=lane.epoch):
-                return [], [], IDLE
-            queues = await messages.running_campaigns(
-                connection, brand_id=lane.brand_id, account_id=lane.id
-            )
-            self._turn += 1
-            turn = self._turn % len(queues) if queues else 0
-            for queue_id in [NO_CAMPAIGN, *queues[turn:], *queues[:turn]]:
-                claimed = await messages.claim(
-                    connection,
-                    brand_id=lane.brand_id,
-                    account_id=lane.id,
-                    queue_id=queue_id,
-                    epoch=lane.epoch,
-                    limit=left,
-                )
-                batch += claimed
-                left -= len(claimed)
-                if left <= 0:
-                    break
-        return batch, queues, 0.0
-
-    async def _ask(self, batch: Sequence[Claimed]) -> list[tuple[Claimed, str | None]]:
-        """Ask consent about everybody of a batch.
-
-        Those who may not be written to are withheld from, those who have to wait are deferred: but
-        for what would be too late then, which is withheld for the same reason.
-        """
-        late = clock.now()
-        withheld: list[tuple[Claimed, str, str | None]] = []
-        deferred: list[tuple[Claimed, str, datetime]] = []
-        asked: dict[str, list[Claimed]] = defaultdict(list)
-        for message in batch:
-            if message.deadline and message.deadline <= late:
-                withheld.append((message, "too_late", None))
-            else:
-                asked[message.purpose].append(message)
-        granted: list[tuple[Claimed, str | None]] = []
-        for purpose, of_purpose in asked.items():
-            answers = await self._house.consent.check(
-                brand_id=self._lane.brand_id,
-                account_id=self._lane.id,
-                purpose=purpose,
-                addresses=[m.address for m in of_purpose],
-                messages=[m.id for m in of_purpose],
-            )
-            for message, answer in zip(of_purpose, answers, strict=True):
-                if answer.allowed:
-                    granted.append((message, answer.consent_event_id))
-                elif answer.until is not None and not _ends_before(message, answer.until):
-                    deferred.append((message, answer.reason, answer.until))
-                else:
-                    withheld.append((message, answer.reason, answer.consent_event_id))
-        if withheld:
-            await self._withhold(withheld)
-        if deferred:
-            await self._defer(deferred)
-        self._deferring = len(deferred) == len(batch)
-        return granted
+        if look.singles or self._hand.holds(NO_CAMPAIGN):
+            first = self._turns.singles(room, bulk_waits=bool(look.campaigns))
+            batch = await self._hand.take(NO_CAMPAIGN, first)
+        singles = len(batch)
+        self._turns.begin(look.campaigns)
+        while turn := self._turns.next(room - len(batch)):
+            campaign_id, wanted = turn
+            taken = await self._hand.take(campaign_id, wanted)
+            self._turns.took(campaign_id, len(taken), more=len(taken) == wanted)
+            batch += taken
+        self._turns.bulk_took(len(batch) - singles)
+        return batch
 
     async def _send_all(
         self,
         flights: Flights,
         account: OpenAccount,
-        granted: list[tuple[Claimed, str | None]],
+        granted: list[Granted],
         deadline: float,
         stop: asyncio.Event,
     ) -> int:
         """Intend and start what was granted, in small groups as the pace and the window allow.
 
-        Returns how many were begun; the others went back into the queue.
+        Returns how many were begun; the others went back into the hand.
         """
         ready = await self._hold_back_the_hurried(account, granted)
         # One partition per statement: a group never crosses a day.
@@ -226,7 +185,7 @@ class DeliveryRunner:
             now = clock.ticks()
             silent = self._sending.silent_until > now
             if stop.is_set() or silent or now > start_before - MARGIN:
-                await self._release([(message, 0.0) for message, _ in ready])
+                self._hand.put_back([message for message, _ in ready])
                 return begun
             tokens = await self._tokens(account, len(ready), start_before)
             if not tokens:
@@ -267,13 +226,13 @@ class DeliveryRunner:
             return 0
 
     async def _hold_back_the_hurried(
-        self, account: OpenAccount, granted: list[tuple[Claimed, str | None]]
-    ) -> list[tuple[Claimed, str | None]]:
-        """Put back those whose address may not be written to again so soon."""
+        self, account: OpenAccount, granted: list[Granted]
+    ) -> list[Granted]:
+        """Put off those whose address may not be written to again so soon."""
         if not self._house.paced:
             return granted
         pacer, is_group, now = self._pacer_of(account), account.channel.is_group, clock.ticks()
-        ready: list[tuple[Claimed, str | None]] = []
+        ready: list[Granted] = []
         early: list[tuple[Claimed, float]] = []
         for message, event_id in granted:
             address = message.address
@@ -283,48 +242,11 @@ class DeliveryRunner:
             else:
                 ready.append((message, event_id))
         if early:
-            await self._release(early)
+            at = clock.now()
+            await self._asking.put_off(
+                [(message, None, at + timedelta(seconds=wait)) for message, wait in early]
+            )
         return ready
-
-    async def _withhold(self, reasons: Sequence[tuple[Claimed, str, str | None]]) -> None:
-        for day, rows in _by_day(reasons):
-            async with self._house.database.connection(self._lane.brand_id) as connection:
-                await messages.withhold(
-                    connection,
-                    brand_id=self._lane.brand_id,
-                    day=day,
-                    epoch=self._lane.epoch,
-                    reasons=[(m.id, reason, event_id) for m, reason, event_id in rows],
-                )
-
-    async def _defer(self, waits: Sequence[tuple[Claimed, str, datetime]]) -> None:
-        for day, rows in _by_day(waits):
-            async with self._house.database.connection(self._lane.brand_id) as connection:
-                await messages.defer(
-                    connection,
-                    brand_id=self._lane.brand_id,
-                    day=day,
-                    epoch=self._lane.epoch,
-                    waits=[(m.id, reason, until) for m, reason, until in rows],
-                )
-
-    async def _release(self, waits: Sequence[tuple[Claimed, float]]) -> None:
-        for day, rows in _by_day(waits):
-            async with self._house.database.connection(self._lane.brand_id) as connection:
-                await messages.release(
-                    connection,
-                    brand_id=self._lane.brand_id,
-                    day=day,
-                    epoch=self._lane.epoch,
-                    waits=[(m.id, wait) for m, wait in rows],
-                )
-
-    def _relaxed(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
-        """Open a transaction that need not be on disk: the intent that follows brings it along.
-
-        A claim that a server lost in a crash is in the queue again, and its intent finds nothing.
-        """
-        return self._house.database.connection(self._lane.brand_id, durable=False)
 
     def _pacer_of(self, account: OpenAccount) -> Pacer:
         """Return the lane's pacer; another one when the brand has changed the account's pace."""
@@ -339,21 +261,9 @@ class DeliveryRunner:
         return self._pacer
 
 
-def _ends_before(message: Claimed, moment: datetime) -> bool:
-    return message.deadline is not None and message.deadline <= moment
-
-
-def _same_day(
-    pairs: Sequence[tuple[Claimed, str | None]],
-) -> list[tuple[Claimed, str | None]]:
+def _same_day(pairs: Sequence[Granted]) -> list[Granted]:
     """Return the first of these that share the first one's day."""
     return [pair for pair in pairs if pair[0].day == pairs[0][0].day]
-
-
-def _by_day(rows: Sequence[_Row]) -> list[tuple[date, list[_Row]]]:
-    """Group rows by their message's day."""
-    ordered = sorted(rows, key=lambda row: row[0].day)
-    return [(day, list(of_day)) for day, of_day in groupby(ordered, key=lambda row: row[0].day)]
 
 
 async def _rest(wake: asyncio.Event, seconds: float) -> None:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from services.dispatcher.queries import messages
-from services.dispatcher.queries.messages import Intent
+from services.dispatcher.queries.intents import Intent, intend
 from shared.database import Database
 
 _Key = tuple[UUID, date]
@@ -72,10 +71,8 @@ class Intents:
         # other in a circle.
         intents = sorted((i for wanted in waiting for i in wanted.intents), key=_message_id)
         try:
-            async with self._database.connection(brand_id) as connection:
-                going = await messages.intend(
-                    connection, brand_id=brand_id, day=day, intents=intents
-                )
+            async with self._database.statement(brand_id) as connection:
+                going = await intend(connection, brand_id=brand_id, day=day, intents=intents)
         except Exception as error:
             for wanted in waiting:
                 wanted.going.set_exception(error)

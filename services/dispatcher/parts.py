@@ -5,7 +5,7 @@ from uuid import UUID
 
 from channels.base.outcomes import BadContent
 from services.dispatcher.queries import messages
-from services.dispatcher.queries.messages import Claimed
+from services.dispatcher.queries.slips import Claimed
 from shared.contracts.stories import Part
 from shared.database import Database
 

@@ -12,6 +12,7 @@ from services.dispatcher.campaigns import NoSuchCampaign
 from services.dispatcher.desk import Desk
 from services.dispatcher.launch import errors_of, renderings_of
 from services.dispatcher.queries import campaigns as queries
+from services.dispatcher.queries import slips
 from services.dispatcher.queries.accounts import AccountRow
 from shared import clock
 from shared.contracts.campaigns import ChannelFinding, Preflight, Story
@@ -24,9 +25,7 @@ async def preflight(desk: Desk, brand_id: UUID, campaign_id: UUID) -> Preflight:
         row = await queries.find_plain(connection, brand_id=brand_id, campaign_id=campaign_id)
         if row is None:
             raise NoSuchCampaign(str(campaign_id))
-        waiting = await queries.backlog(
-            connection, brand_id=brand_id, account_ids=row["account_ids"]
-        )
+        waiting = await slips.waiting(connection, brand_id=brand_id, account_ids=row["account_ids"])
     story, accounts, renderings = await renderings_of(desk, brand_id, row)
     counts = {i: await _count(desk, brand_id, row, account) for i, account in accounts.items()}
     excluded = _added(counted.excluded for counted in counts.values())

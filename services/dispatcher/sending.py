@@ -13,10 +13,14 @@ import structlog
 from channels.base.channel import Delivery
 from channels.base.outcomes import OutcomeUnknown, SendError, Sent, TooLate, TryAgain
 from services.dispatcher.accounts import Accounts, OpenAccount
+from services.dispatcher.asking import Granted
+from services.dispatcher.hand import Hand
 from services.dispatcher.intents import Intents
 from services.dispatcher.parts import Parts
+from services.dispatcher.queries.intents import Intent
 from services.dispatcher.queries.lanes import Lane
-from services.dispatcher.queries.messages import Claimed, Intent, Settlement
+from services.dispatcher.queries.settlements import Settlement
+from services.dispatcher.queries.slips import Claimed
 from services.dispatcher.settle import settle
 from services.dispatcher.settler import Settled, Settler
 from services.dispatcher.window import Window
@@ -96,6 +100,7 @@ class Sending:
 
     house: House
     lane: Lane
+    hand: Hand
     silent_until: float = 0.0
     """The platform asked for silence until then (ticks); the lane's row says so a moment later."""
 
@@ -103,7 +108,7 @@ class Sending:
         self,
         flights: Flights,
         account: OpenAccount,
-        group: Sequence[tuple[Claimed, str | None]],
+        group: Sequence[Granted],
         start_before: float,
     ) -> None:
         """Commit the intents of a group of one day, then start those that may go.
@@ -115,7 +120,10 @@ class Sending:
             going = await self.house.intents.commit(
                 self.lane.brand_id,
                 group[0][0].day,
-                [Intent(m.id, attempt_id, e, self.lane.epoch) for m, attempt_id, e in attempts],
+                [
+                    Intent(m.id, m.slip_id, attempt_id, event_id, self.lane.epoch)
+                    for m, attempt_id, event_id in attempts
+                ],
             )
         except BaseException:
             # Perhaps committed, and surely not sent: where it was, the settlement says so.
@@ -123,7 +131,9 @@ class Sending:
                 self._settle(account, message, attempt_id, clock.now(), TooLate("intent_lost"))
             raise
         if len(going) < len(group):
+            # Cancelled meanwhile, or on a slip that was taken away: somebody else's to account for.
             self.house.window.give({self.lane.id: len(group) - len(going)})
+            self.hand.landed(m.slip_id for m, _, _ in attempts if m.id not in going)
         await failpoints.reach("dispatcher.after_intent")
         for message, attempt_id, _ in attempts:
             if message.id in going:
@@ -196,10 +206,13 @@ class Sending:
             tries=message.attempts + 1,
             removes_doubles=can.removes_doubles,
         )
+        if verdict.pause_lane is not None:
+            silence = clock.ticks() + verdict.pause_lane.total_seconds()
+            self.silent_until = max(self.silent_until, silence)
         settlement = Settlement(
             account_id=self.lane.id,
+            campaign_id=message.campaign_id,
             message_id=message.id,
-            day=message.day,
             attempt_id=attempt_id,
             part=message.part,
             status=verdict.status,
@@ -210,15 +223,15 @@ class Sending:
             costs_attempt=verdict.costs_attempt,
             started_at=started_at,
             platform_ids=verdict.platform_ids,
+            answered=can.tells_delivered or can.tells_read,
         )
         self.house.settler.put(
             Settled(
                 brand_id=self.lane.brand_id,
                 account_id=self.lane.id,
-                channel=account.channel.name,
-                tells_receipts=can.tells_delivered or can.tells_read,
                 message=message,
                 settlement=settlement,
                 verdict=verdict,
+                landed=self.hand.landed,
             )
         )

@@ -11,7 +11,7 @@ leave a message in flight that nobody will ever settle.
 import asyncio
 import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -19,21 +19,19 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from services.dispatcher import events, receipts
-from services.dispatcher.queries import lanes, messages
-from services.dispatcher.queries.messages import Claimed, Settlement
+from services.dispatcher import receipts
+from services.dispatcher.queries import lanes, messages, settlements, slips
+from services.dispatcher.queries.settlements import MOST, Settlement
+from services.dispatcher.queries.slips import Claimed
 from services.dispatcher.settle import Verdict
+from services.dispatcher.states import Status
 from services.dispatcher.window import Window
 from services.dispatcher.work import later
 from shared import clock, failpoints
-from shared.contracts.accounts import EventType
 from shared.database import Database, DatabaseUnavailable
-from shared.ids import derived_id
 
 log = structlog.get_logger()
 
-MOST = 256
-"""Settlements in one transaction."""
 _AT_ONCE = 8
 """Transactions at once, each of another brand or day."""
 _LOOK = 0.25
@@ -50,14 +48,6 @@ _AWAY = (
     asyncpg.TransactionRollbackError,
 )
 """What is no fault of the settlement: it is tried again for as long as it takes."""
-EVENT_OF: dict[str, EventType] = {
-    "sent": "message.sent",
-    "refused": "message.refused",
-    "unknown": "message.unknown",
-    "partial": "message.unknown",
-}
-
-
 _Key = tuple[UUID, date]
 """Brand and day: what one transaction is about."""
 
@@ -68,11 +58,23 @@ class Settled:
 
     brand_id: UUID
     account_id: UUID
-    channel: str
-    tells_receipts: bool
     message: Claimed
     settlement: Settlement
     verdict: Verdict
+    landed: Callable[[Iterable[UUID]], None]
+    """Told the message's slip when this is stored."""
+
+    @property
+    def has_consequences(self) -> bool:
+        """Does anything follow from it beyond the message, its slip and its event?"""
+        verdict = self.verdict
+        return (
+            self.settlement.answered
+            or verdict.status == Status.QUEUED
+            or verdict.opted_out
+            or verdict.pause_campaign
+            or verdict.pause_lane is not None
+        )
 
 
 class Settler:
@@ -124,6 +126,8 @@ class Settler:
         """Store one group, however often it takes: the statement can be repeated."""
         await failpoints.reach("dispatcher.before_settle")
         await self._store_somehow(group)
+        for settled in group:
+            settled.landed((settled.message.slip_id,))
         self._window.give(Counter(settled.account_id for settled in group))
         del self._storing[key]
         self._came.set()
@@ -156,33 +160,26 @@ class Settler:
             wait = min(2.0, wait * 2)
 
     async def _write_outcome(self, group: Sequence[Settled]) -> None:
-        brand_id, day = group[0].brand_id, group[0].message.day
-        async with self._database.connection(brand_id) as connection:
-            await messages.settle(
-                connection,
-                brand_id=brand_id,
-                day=day,
-                settlements=[s.settlement for s in group],
-            )
+        brand_id = group[0].brand_id
+        async with self._database.statement(brand_id) as connection:
+            await _settle(connection, group)
 
     async def _write(self, group: Sequence[Settled]) -> None:
+        """Store a group; in one statement, unless something follows from it beyond the queue."""
         brand_id, day = group[0].brand_id, group[0].message.day
+        if not any(s.has_consequences for s in group):
+            await self._write_outcome(group)
+            return
         async with self._database.connection(brand_id) as connection:
-            now = await messages.settle(
-                connection,
-                brand_id=brand_id,
-                day=day,
-                settlements=[s.settlement for s in group],
-            )
+            now = await _settle(connection, group)
             changed = [s for s in group if s.message.id in now]
-            rows = [row for s in changed if (row := _event(s, now[s.message.id])) is not None]
-            if rows:
-                await events.record(connection, brand_id, rows)
             requeued = [s.message.id for s in changed if now[s.message.id] == "queued"]
             if requeued:
-                await messages.follow_campaigns(
+                gone = await messages.follow_campaigns(
                     connection, brand_id=brand_id, day=day, requeued=requeued
                 )
+                if gone:
+                    await slips.finish(connection, brand_id=brand_id, slips=gone, epoch=0)
             for s in changed:
                 if s.verdict.opted_out:
                     await later(connection, brand_id, "opted_out", s.message.id)
@@ -190,7 +187,7 @@ class Settler:
                     await later(connection, brand_id, "bad_content", s.message.campaign_id)
             # In one order: two transactions that lock several lanes must not meet in a circle.
             for account_id, of_lane in sorted(_by_lane(group).items()):
-                if of_lane[0].tells_receipts:
+                if of_lane[0].settlement.answered:
                     ids = [
                         platform_id
                         for s in of_lane
@@ -199,6 +196,16 @@ class Settler:
                     ]
                     await receipts.match(connection, brand_id, account_id, ids)
                 await _lane(connection, account_id, of_lane)
+
+
+async def _settle(connection: asyncpg.Connection, group: Sequence[Settled]) -> dict[UUID, str]:
+    return await settlements.settle(
+        connection,
+        brand_id=group[0].brand_id,
+        day=group[0].message.day,
+        settlements=[s.settlement for s in group],
+        at=clock.now(),
+    )
 
 
 def _by_lane(group: Sequence[Settled]) -> dict[UUID, list[Settled]]:
@@ -216,28 +223,3 @@ async def _lane(connection: object, account_id: UUID, group: Sequence[Settled]) 
     waits = [s.settlement.wait for s in group if s.settlement.status == "queued"]
     if waits:
         await lanes.wake(connection, lane_id=account_id, seconds=min(waits))
-
-
-def _event(settled: Settled, status: str) -> "events.EventRow | None":
-    """Say what happened to a message that reached an end."""
-    if (kind := EVENT_OF.get(status)) is None:
-        return None
-    if status == "partial" and settled.settlement.outcome == "refused":
-        kind = "message.refused"
-    message = settled.message
-    return events.EventRow(
-        id=derived_id(settled.settlement.attempt_id, status),
-        type=kind,
-        at=clock.now(),
-        data={
-            "message_id": str(message.id),
-            "campaign_id": str(message.campaign_id) if message.campaign_id else None,
-            "account_id": str(settled.account_id),
-            "channel": settled.channel,
-            "address": message.address,
-            "person_id": str(message.person_id) if message.person_id else None,
-            "purpose": message.purpose,
-            "status": status,
-            "reason": settled.settlement.code,
-        },
-    )

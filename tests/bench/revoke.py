@@ -71,7 +71,7 @@ class _Revoking:
         """Send one campaign and revoke until it ends; return the round and every latency."""
         campaign_id = await sending.expanded(willing)
         rows = await self._connection.fetch(
-            "SELECT account_id, address FROM dispatcher.message WHERE queue_id = $1", campaign_id
+            "SELECT account_id, address FROM dispatcher.message WHERE campaign_id = $1", campaign_id
         )
         self._chance.shuffle(rows)
         ended = asyncio.Event()
@@ -142,7 +142,7 @@ class _Revoking:
             " FROM unnest($3::uuid[], $4::timestamptz[]) AS x(event_id, at)"
             " JOIN consent.state s ON s.brand_id = $1 AND s.event_id = x.event_id"
             " JOIN dispatcher.message m ON m.brand_id = s.brand_id"
-            " AND m.account_id = s.account_id AND m.address = s.address AND m.queue_id = $2"
+            " AND m.account_id = s.account_id AND m.address = s.address AND m.campaign_id = $2"
             " LEFT JOIN dispatcher.attempt a ON a.brand_id = m.brand_id AND a.message_id = m.id",
             self._brand_id,
             campaign_id,

@@ -22,7 +22,7 @@ SETTINGS = {
     "GATEWAY_RATE_BURST": "100000",
 }
 _WITHIN = 120.0
-_LIVE = "('queued', 'claimed', 'sending')"
+_LIVE = "('queued', 'sending')"
 
 
 async def measure(machine: Machine, *, quick: bool) -> Measured:
@@ -150,7 +150,7 @@ class Sending:
     async def live(self, campaign_id: UUID) -> int:
         """Count the messages that are on their way."""
         count: int = await self._connection.fetchval(
-            "SELECT count(*) FROM dispatcher.message WHERE brand_id = $1 AND queue_id = $2"
+            "SELECT count(*) FROM dispatcher.message WHERE brand_id = $1 AND campaign_id = $2"
             f" AND account_id = ANY($3) AND status IN {_LIVE}",
             self._brand.id,
             campaign_id,
@@ -164,7 +164,7 @@ class Sending:
             "SELECT count(*), count(a.id) FROM dispatcher.message m LEFT JOIN dispatcher.attempt a"
             " ON a.brand_id = m.brand_id AND a.message_id = m.id AND a.outcome = 'sent'"
             " AND a.id = m.attempt_id"
-            " WHERE m.brand_id = $1 AND m.queue_id = $2 AND m.status = 'sent'"
+            " WHERE m.brand_id = $1 AND m.campaign_id = $2 AND m.status = 'sent'"
             " AND m.consent_event_id IS NOT NULL",
             self._brand.id,
             campaign_id,

@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from services.dispatcher.queries import messages, takeovers
+from services.dispatcher.queries import settlements, slips, takeovers
+from services.dispatcher.queries.intents import Intent, intend
+from services.dispatcher.queries.settlements import Settlement
+from services.dispatcher.queries.slips import NO_CAMPAIGN, Claimed, Cursor
 from shared.database import Database
 from shared.ids import new_id
 
@@ -46,13 +49,13 @@ class Queue:
             )
 
     async def add(self, address: str, **columns: object) -> UUID:
-        """Queue one message; columns not named are those of an ordinary campaign message."""
+        """Queue one message on a slip of its own; columns not named are an ordinary message's."""
+        slip_id = new_id()
         row = {
             "brand_id": self.brand_id,
             "id": new_id(),
             "day": self.day,
             "campaign_id": self.campaign_id,
-            "queue_id": self.campaign_id,
             "account_id": self.account_id,
             "address": address,
             "purpose": "marketing",
@@ -60,6 +63,7 @@ class Queue:
             "parts": 1,
             "due_at": datetime(2026, 1, 1, tzinfo=UTC),
             "grant_seq": 1,
+            "slip_id": slip_id,
             **columns,
         }
         marks = ", ".join(f"${n}" for n in range(1, len(row) + 1))
@@ -68,36 +72,52 @@ class Queue:
                 f"INSERT INTO dispatcher.message ({', '.join(row)}) VALUES ({marks})",
                 *row.values(),
             )
+            await connection.execute(
+                "INSERT INTO dispatcher.slip (brand_id, id, account_id, queue_id, due_at, day,"
+                " messages) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                self.brand_id,
+                slip_id,
+                row["account_id"],
+                row["campaign_id"] or NO_CAMPAIGN,
+                row["due_at"],
+                row["day"],
+                [row["id"]],
+            )
         return row["id"]
 
-    async def claim(self, *, epoch: int = 1, limit: int = 100, queue_id: UUID | None = None):
+    async def claim(
+        self, *, epoch: int = 1, limit: int = 100, queue_id: UUID | None = None
+    ) -> list[Claimed]:
         async with self.database.connection(self.brand_id) as connection:
-            return await messages.claim(
+            taken = await slips.claim(
                 connection,
                 brand_id=self.brand_id,
                 account_id=self.account_id,
                 queue_id=queue_id or self.campaign_id,
                 epoch=epoch,
                 limit=limit,
+                cursor=Cursor(),
             )
+        return taken.messages
 
     async def intend(self, *ids: UUID, epoch: int = 1) -> dict[UUID, UUID]:
-        """Write intents; return the attempts of those that may go."""
+        """Write intents on the slips of these messages; return the attempts of those that go."""
         attempts = {message_id: new_id() for message_id in ids}
-        async with self.database.connection(self.brand_id) as connection:
-            going = await messages.intend(
+        on = {message_id: await self.field(message_id, "slip_id") for message_id in ids}
+        async with self.database.statement(self.brand_id) as connection:
+            going = await intend(
                 connection,
                 brand_id=self.brand_id,
                 day=self.day,
-                intents=[messages.Intent(i, a, None, epoch) for i, a in attempts.items()],
+                intents=[Intent(i, on[i], a, None, epoch) for i, a in attempts.items()],
             )
         return {i: a for i, a in attempts.items() if i in going}
 
     async def settle(self, message_id: UUID, attempt_id: UUID, **changes: object):
         settlement = {
             "account_id": self.account_id,
+            "campaign_id": self.campaign_id,
             "message_id": message_id,
-            "day": self.day,
             "attempt_id": attempt_id,
             "part": 0,
             "status": "sent",
@@ -108,14 +128,16 @@ class Queue:
             "costs_attempt": True,
             "started_at": datetime.now(UTC),
             "platform_ids": ("1",),
+            "answered": True,
             **changes,
         }
-        async with self.database.connection(self.brand_id) as connection:
-            return await messages.settle(
+        async with self.database.statement(self.brand_id) as connection:
+            return await settlements.settle(
                 connection,
                 brand_id=self.brand_id,
                 day=self.day,
-                settlements=[messages.Settlement(**settlement)],
+                settlements=[Settlement(**settlement)],
+                at=datetime.now(UTC),
             )
 
     async def recover(self, *, epoch: int, send_again: bool = False):

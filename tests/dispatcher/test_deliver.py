@@ -9,7 +9,7 @@ import pytest
 from services.dispatcher import deliver
 from services.dispatcher.deliver import DeliveryRunner
 from services.dispatcher.queries.lanes import Lane
-from services.dispatcher.queries.messages import LONGEST_FLIGHT
+from services.dispatcher.queries.slips import LONGEST_FLIGHT
 from services.dispatcher.running import house_of
 from shared import clock
 from shared.contracts.campaigns import Content, MessageIn
@@ -31,7 +31,8 @@ async def queue(rig: Rig) -> UUID:
         account_id=rig.account_id, address="1", purpose="marketing", content=Content(text="Ciao")
     )
     await rig.dispatcher.put_message(rig.brand_id, message_id, wanted)
-    await rig.sql("UPDATE dispatcher.message SET due_at = now() + interval '1 hour'")
+    for table in ("message", "slip"):
+        await rig.sql(f"UPDATE dispatcher.{table} SET due_at = now() + interval '1 hour'")
     await rig.sql("UPDATE dispatcher.lane SET wake_at = 'infinity', epoch = 7")
     return message_id
 
@@ -54,14 +55,14 @@ async def waking(rig: Rig):
 async def test_the_lane_is_woken_when_the_next_message_is_due(rig):
     await queue(rig)
     await run(rig)
-    [row] = await rig.sql("SELECT due_at FROM dispatcher.message")
+    [row] = await rig.sql("SELECT due_at FROM dispatcher.slip")
 
     assert (await waking(rig))["wake_at"] == row["due_at"]
 
 
 async def test_a_paused_lane_is_woken_when_its_pause_is_over(rig):
     await queue(rig)
-    await rig.sql("UPDATE dispatcher.message SET due_at = now()")
+    await rig.sql("UPDATE dispatcher.slip SET due_at = now()")
     await rig.sql("UPDATE dispatcher.lane SET paused_until = now() + interval '2 hours'")
     await run(rig)
     row = await waking(rig)
@@ -79,7 +80,8 @@ async def test_a_lane_with_nothing_to_do_sleeps_for_ever(rig):
 
 async def test_what_nobody_will_settle_any_more_is_called_unknown_under_the_same_epoch(rig):
     lost, flying = await queue(rig), await queue(rig)
-    await rig.sql("UPDATE dispatcher.message SET status = 'sending', epoch = 7, attempt_id = id")
+    await rig.sql("UPDATE dispatcher.message SET status = 'sending', attempt_id = id")
+    await rig.sql("UPDATE dispatcher.slip SET epoch = 7, due_at = now()")
     age = timedelta(seconds=LONGEST_FLIGHT + 1)
     await rig.sql(
         "UPDATE dispatcher.message SET updated_at = now() - $2::interval WHERE id = $1",
@@ -87,8 +89,10 @@ async def test_what_nobody_will_settle_any_more_is_called_unknown_under_the_same
         age,
     )
     await run(rig)
-    rows = await rig.sql("SELECT id, status, updated_at FROM dispatcher.message")
-    [still] = [row for row in rows if row["id"] == flying]
+    rows = await rig.sql("SELECT id, status FROM dispatcher.message")
+    [slip] = await rig.sql("SELECT messages, due_at FROM dispatcher.slip WHERE epoch = 0")
 
     assert {row["id"]: row["status"] for row in rows} == {lost: "unknown", flying: "sending"}
-    assert (await waking(rig))["wake_at"] == still["updated_at"] + timedelta(seconds=LONGEST_FLIGHT)
+    assert slip["messages"] == [flying]
+    assert (await waking(rig))["wake_at"] == slip["due_at"]
+    assert slip["due_at"] > clock.now() + timedelta(seconds=LONGEST_FLIGHT / 2)

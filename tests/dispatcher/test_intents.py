@@ -1,12 +1,13 @@
 """Intents of several lanes in one commit: together, each lane hearing its own, none overtaken."""
 
 import asyncio
+from dataclasses import replace
 
 import asyncpg
 import pytest
 
 from services.dispatcher.intents import Intents
-from services.dispatcher.queries.messages import Intent
+from services.dispatcher.queries.intents import Intent
 from shared.ids import new_id
 from tests.dispatcher.queue_rows import Queue
 
@@ -21,8 +22,8 @@ class Counted:
         self.open.set()
         self.entered = asyncio.Event()
 
-    def connection(self, brand):
-        return _Held(self, self._database.connection(brand))
+    def statement(self, brand):
+        return _Held(self, self._database.statement(brand))
 
 
 class _Held:
@@ -49,12 +50,12 @@ async def queue(dispatcher_database):
 async def claimed(queue: Queue, count: int) -> list[Intent]:
     ids = [await queue.add(new_id().hex) for _ in range(count)]
     await queue.claim()
-    return [Intent(i, new_id(), None, 1) for i in ids]
+    return [Intent(i, await queue.field(i, "slip_id"), new_id(), None, 1) for i in ids]
 
 
 async def test_what_several_lanes_intend_is_one_transaction_and_each_hears_its_own(queue):
     intents = await claimed(queue, 4)
-    stale = [Intent(intents[3].message_id, new_id(), None, 7)]
+    stale = [replace(intents[3], epoch=7)]
     database = Counted(queue.database)
     writer = Intents(database)
     heard = await asyncio.gather(
@@ -65,7 +66,7 @@ async def test_what_several_lanes_intend_is_one_transaction_and_each_hears_its_o
 
     assert database.count == 1
     assert heard == [{i.message_id for i in intents[:2]}, {intents[2].message_id}, set()]
-    assert await queue.status(intents[3].message_id) == "claimed"
+    assert await queue.status(intents[3].message_id) == "queued"
 
 
 async def test_what_comes_during_a_commit_goes_with_the_next(queue):
@@ -108,7 +109,7 @@ async def test_a_cancellation_waits_until_the_intent_is_known(queue):
 async def test_a_failure_is_told_to_every_lane_and_the_next_one_goes_on(queue):
     intents = await claimed(queue, 2)
     writer = Intents(queue.database)
-    bad = [Intent(intents[0].message_id, new_id(), "no uuid", 1)]
+    bad = [replace(intents[0], consent_event_id="no uuid")]
     both = await asyncio.gather(
         writer.commit(queue.brand_id, queue.day, bad),
         writer.commit(queue.brand_id, queue.day, intents[1:]),

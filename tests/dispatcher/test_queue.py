@@ -31,19 +31,21 @@ async def test_a_paused_campaign_is_not_claimed(queue):
     assert await queue.claim() == []
 
 
-async def test_an_intent_is_only_for_what_is_still_claimed_under_this_epoch(queue):
+async def test_an_intent_is_only_for_what_waits_on_a_slip_in_this_hand(queue):
     mine, cancelled, lost = [await queue.add(a) for a in "abc"]
     await queue.claim()
     async with queue.database.connection(queue.brand_id) as connection:
         await connection.execute(
             "UPDATE dispatcher.message SET status = 'cancelled' WHERE id = $1", cancelled
         )
-        await connection.execute("UPDATE dispatcher.message SET epoch = 2 WHERE id = $1", lost)
+        await connection.execute(
+            "UPDATE dispatcher.slip SET epoch = 2 WHERE messages = ARRAY[$1::uuid]", lost
+        )
     going = await queue.intend(mine, cancelled, lost)
 
     assert list(going) == [mine]
     assert await queue.status(cancelled) == "cancelled"
-    assert await queue.status(lost) == "claimed"
+    assert await queue.status(lost) == "queued"
 
 
 async def test_a_settlement_is_taken_once(queue):
@@ -70,18 +72,15 @@ async def test_a_throttle_costs_no_attempt(queue):
 
 
 async def test_a_takeover_calls_unknown_only_what_was_in_flight(queue):
-    waiting, claimed, flying = [await queue.add(a) for a in "abc"]
+    claimed, flying = [await queue.add(a) for a in "ab"]
     await queue.claim()
     await queue.intend(flying)
-    async with queue.database.connection(queue.brand_id) as connection:
-        await connection.execute(
-            "UPDATE dispatcher.message SET status = 'queued' WHERE id = $1", waiting
-        )
-    await queue.recover(epoch=2)
+    recovered = await queue.recover(epoch=2)
 
-    assert await queue.status(waiting) == "queued"
+    assert [row["id"] for row in recovered] == [flying]
     assert await queue.status(claimed) == "queued"
     assert await queue.status(flying) == "unknown"
+    assert [m.id for m in await queue.claim(epoch=1)] == [claimed]
 
 
 async def test_a_takeover_sends_again_where_the_receiver_removes_doubles(queue):

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from services.dispatcher import receipts
-from services.dispatcher.queries import messages
-from services.dispatcher.queries.messages import Settlement
+from services.dispatcher.queries import settlements
+from services.dispatcher.queries.settlements import Settlement
 from shared.contracts.campaigns import ReceiptIn
 from shared.ids import new_id
 from tests.dispatcher.desk_rig import Rig
@@ -52,11 +52,11 @@ async def settle(
     commit: asyncio.Event | None = None,
 ) -> None:
     """What the settler does, on a channel that tells receipts; it may be held before its commit."""
-    [row] = await rig.sql("SELECT day, attempt_id, part FROM dispatcher.message")
+    [row] = await rig.sql("SELECT day, campaign_id, attempt_id, part FROM dispatcher.message")
     settlement = Settlement(
         account_id=rig.account_id,
+        campaign_id=row["campaign_id"],
         message_id=message_id,
-        day=row["day"],
         attempt_id=row["attempt_id"],
         part=row["part"],
         status=status,
@@ -67,13 +67,15 @@ async def settle(
         costs_attempt=True,
         started_at=datetime.now(UTC),
         platform_ids=(platform_id,),
+        answered=True,
     )
     async with rig.desk.database.connection(rig.brand_id) as connection:
-        await messages.settle(
+        await settlements.settle(
             connection,
             brand_id=rig.brand_id,
             day=row["day"],
             settlements=[settlement],
+            at=datetime.now(UTC),
         )
         await receipts.match(connection, rig.brand_id, rig.account_id, [platform_id])
         if looked and commit:

@@ -1,13 +1,15 @@
 """What became of attempts is written down, whatever else cannot be."""
 
 import asyncio
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
 
-from services.dispatcher.queries import campaigns, receipts
-from services.dispatcher.queries.messages import Claimed, Settlement
+from services.dispatcher.queries import campaigns, events, receipts, slips
+from services.dispatcher.queries.settlements import Settlement
+from services.dispatcher.queries.slips import Claimed
 from services.dispatcher.settle import Verdict
 from services.dispatcher.settler import Settled, Settler
 from services.dispatcher.states import Status
@@ -38,6 +40,7 @@ async def flying(queue, address, **columns):
 
 def settled(queue, message_id, attempt_id, *, platform_id="1", tells=False, **changes):
     message = Claimed(
+        slip_id=new_id(),
         id=message_id,
         day=queue.day,
         campaign_id=queue.campaign_id,
@@ -53,8 +56,8 @@ def settled(queue, message_id, attempt_id, *, platform_id="1", tells=False, **ch
     )
     settlement = {
         "account_id": queue.account_id,
+        "campaign_id": queue.campaign_id,
         "message_id": message_id,
-        "day": queue.day,
         "attempt_id": attempt_id,
         "part": 0,
         "status": "sent",
@@ -65,16 +68,16 @@ def settled(queue, message_id, attempt_id, *, platform_id="1", tells=False, **ch
         "costs_attempt": True,
         "started_at": datetime.now(UTC),
         "platform_ids": (platform_id,),
+        "answered": tells,
         **changes,
     }
     return Settled(
         brand_id=queue.brand_id,
         account_id=queue.account_id,
-        channel=queue.channel,
-        tells_receipts=tells,
         message=message,
         settlement=Settlement(**settlement),
-        verdict=Verdict("sent", Status.SENT),
+        verdict=Verdict(settlement["outcome"], Status(settlement["status"])),
+        landed=lambda slip_ids: None,
     )
 
 
@@ -139,20 +142,64 @@ async def test_one_that_cannot_be_stored_does_not_hold_up_the_others(queue):
 
 
 async def test_the_outcome_is_stored_even_where_what_follows_from_it_cannot_be(queue):
-    """The event cannot be kept; that the message was sent is known all the same."""
+    """The lane cannot be silenced for so long; that the message waits is known all the same."""
     message_id, attempt_id = await flying(queue, "1")
-    strange = settled(queue, message_id, attempt_id)
-    broken = Settled(
-        **{
-            **{name: getattr(strange, name) for name in Settled.__slots__},
-            "channel": "a\0b",
-        }
+    throttled = settled(
+        queue, message_id, attempt_id, status="queued", outcome="throttled", advance=False
     )
-    window = await settle_all(queue, broken)
+    endless = Verdict("throttled", Status.QUEUED, pause_lane=timedelta.max)
+    window = await settle_all(queue, replace(throttled, verdict=endless))
 
-    assert await queue.status(message_id) == "sent"
-    assert await told(queue) == []
+    assert await queue.status(message_id) == "queued"
     assert window.used == 0
+
+
+async def test_what_waits_again_is_on_a_slip_that_can_be_claimed(queue):
+    message_id, attempt_id = await flying(queue, "1", parts=2)
+    await settle_all(queue, settled(queue, message_id, attempt_id, status="queued"))
+    [claimed] = await queue.claim()
+
+    assert (claimed.id, claimed.part) == (message_id, 1)
+
+
+async def test_what_one_settlement_tells_is_one_row_and_an_event_each(queue):
+    """Each with an id and a number of its own, which stay what they are."""
+    sent = [await flying(queue, address) for address in "123"]
+    refused = await flying(queue, "4")
+    await settle_all(
+        queue,
+        *(settled(queue, *each) for each in sent),
+        settled(queue, *refused, status="refused", outcome="refused", code="gone", advance=False),
+    )
+    async with queue.database.connection(queue.brand_id) as connection:
+        rows = await connection.fetchval("SELECT count(*) FROM dispatcher.event")
+        shown = await events.after(connection, brand_id=queue.brand_id, seq=0, type=None, limit=9)
+        latest = await events.newest(
+            connection, brand_id=queue.brand_id, type="message.sent", before=None, limit=2
+        )
+        rest = await events.newest(
+            connection,
+            brand_id=queue.brand_id,
+            type="message.sent",
+            before=latest[-1]["seq"],
+            limit=9,
+        )
+        found = [
+            await events.find(connection, brand_id=queue.brand_id, event_id=row["id"])
+            for row in shown
+        ]
+
+    assert rows == 2
+    assert found == shown
+    assert len({row["id"] for row in shown}) == len({row["seq"] for row in shown}) == 4
+    assert [row["seq"] for row in shown] == sorted(row["seq"] for row in shown)
+    told = {row["data"]["message_id"]: row["data"] for row in shown}
+    assert {told[str(each)]["status"] for each, _ in sent} == {"sent"}
+    assert told[str(refused[0])]["reason"] == "gone"
+    assert {told[str(each)]["address"] for each, _ in sent} == set("123")
+    assert [row["id"] for row in latest + rest] == [
+        row["id"] for row in reversed(shown) if row["type"] == "message.sent"
+    ]
 
 
 async def test_a_campaign_that_finishes_at_this_moment_goes_on(queue):
@@ -171,9 +218,7 @@ async def test_a_campaign_that_finishes_at_this_moment_goes_on(queue):
     campaign = {"brand_id": queue.brand_id, "campaign_id": queue.campaign_id}
     async with queue.database.connection(queue.brand_id) as connection:
         await campaigns.lock(connection, **campaign)
-        assert not await campaigns.has_live(
-            connection, **campaign, day=queue.day, account_ids=[queue.account_id]
-        )
+        assert not await slips.is_live(connection, **campaign)
         settling = asyncio.create_task(settle_all(queue, late))
         async with queue.database.connection() as watching:
             async with asyncio.timeout(10):

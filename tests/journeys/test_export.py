@@ -153,9 +153,9 @@ async def test_the_page_shows_what_people_wrote_as_words_and_runs_none_of_it(hou
 
 
 MESSAGES = """
-INSERT INTO dispatcher.message (brand_id, id, day, queue_id, account_id, address, purpose, status,
-    parts, part, due_at, created_at, content)
-SELECT $1, gen_random_uuid(), current_date, '00000000-0000-0000-0000-000000000000', $2, $3,
+INSERT INTO dispatcher.message (brand_id, id, day, account_id, address, purpose, status, parts,
+    part, due_at, created_at, content)
+SELECT $1, gen_random_uuid(), current_date, $2, $3,
     'service', 'sent', 1, 1, now(), now() + make_interval(secs => n / 7),
     jsonb_build_object('parts', jsonb_build_array(
         jsonb_build_object('method', 'sendMessage', 'media', '[]'::jsonb,

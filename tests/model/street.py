@@ -32,7 +32,7 @@ _LOOK_AGAIN = 0.01
 _WORK = "SELECT EXISTS (SELECT FROM gateway.work WHERE brand_id = $1)"
 _ON_ITS_WAY = """
 SELECT EXISTS (SELECT FROM dispatcher.message WHERE brand_id = $1 AND address = $2
-    AND status IN ('queued', 'claimed', 'sending'))
+    AND status IN ('queued', 'sending'))
 """
 _STATUS = "SELECT status FROM dispatcher.message WHERE id = $1"
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.dispatcher.queries.messages import LONGEST_FLIGHT
+from services.dispatcher.queries.slips import LONGEST_FLIGHT, finish_account
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,46 +230,39 @@ async def delete(connection: asyncpg.Connection, *, brand_id: UUID, account_id: 
     return bool(gone)
 
 
-async def cancel_messages(
-    connection: asyncpg.Connection, *, brand_id: UUID, account_id: UUID, limit: int
-) -> tuple[int, int]:
-    """Cancel what still waits for a deleted account; return how many, and how many still fly.
+# Slip by slip, and each slip is forgotten with the last of its messages that is live. There is no
+# lane any more, so nobody takes over what a dead process left in flight: after a time that is
+# called unknown here.
+_CANCEL = """
+WITH listed AS MATERIALIZED (
+    SELECT id, day, messages FROM dispatcher.slip WHERE brand_id = $1 AND account_id = $2
+    ORDER BY id LIMIT $3 FOR UPDATE),
+gone AS (
+    UPDATE dispatcher.message m SET updated_at = now(),
+        reason = CASE m.status WHEN 'queued' THEN 'account_deleted' ELSE 'owner_lost' END,
+        status = CASE WHEN m.part > 0 THEN 'partial' WHEN m.status = 'queued' THEN 'cancelled'
+            ELSE 'unknown' END
+    FROM listed l CROSS JOIN LATERAL unnest(l.messages) AS u(id)
+    WHERE m.brand_id = $1 AND m.day = l.day AND m.id = u.id AND m.slip_id = l.id
+      AND (m.status = 'queued' OR m.status = 'sending'
+          AND m.updated_at < now() - make_interval(secs => $4))
+    RETURNING 1)
+SELECT count(*) FROM gone
+"""
 
-    It has no lane any more, so nobody takes over what a dead process left in flight: after a time
-    that is called unknown here.
+
+async def cancel_messages(
+    connection: asyncpg.Connection, *, brand_id: UUID, account_id: UUID, slips: int
+) -> tuple[int, bool]:
+    """Cancel what waits on so many slips of a deleted account.
+
+    Returns how many messages, and whether anything is left: what flies, or came back just now.
     """
-    cancelled: int = await connection.fetchval(
-        "WITH queued AS (SELECT id, day FROM dispatcher.message WHERE brand_id = $1"
-        "   AND account_id = $2 AND status = 'queued'"
-        "   ORDER BY queue_id, due_at, id LIMIT $3 FOR UPDATE),"
-        " claimed AS (SELECT id, day FROM dispatcher.message WHERE brand_id = $1"
-        "   AND account_id = $2 AND status = 'claimed' FOR UPDATE),"
-        " waiting AS (SELECT * FROM queued UNION ALL SELECT * FROM claimed),"
-        " gone AS (UPDATE dispatcher.message m SET reason = 'account_deleted', updated_at = now(),"
-        "   status = CASE WHEN m.part > 0 THEN 'partial' ELSE 'cancelled' END"
-        "   FROM waiting w WHERE m.brand_id = $1 AND m.id = w.id AND m.day = w.day"
-        "   RETURNING 1)"
-        " SELECT count(*) FROM gone",
-        brand_id,
-        account_id,
-        limit,
-    )
-    await connection.execute(
-        "UPDATE dispatcher.message SET reason = 'owner_lost', updated_at = now(),"
-        " status = CASE WHEN part > 0 THEN 'partial' ELSE 'unknown' END"
-        " WHERE brand_id = $1 AND account_id = $2 AND status = 'sending'"
-        " AND updated_at < now() - make_interval(secs => $3)",
-        brand_id,
-        account_id,
-        LONGEST_FLIGHT,
-    )
-    # Also what came back to the queue just now.
-    flying: int = await connection.fetchval(
-        "SELECT (SELECT count(*) FROM dispatcher.message WHERE brand_id = $1 AND account_id = $2"
-        "   AND status IN ('claimed', 'sending'))"
-        " + (SELECT count(*) FROM (SELECT FROM dispatcher.message WHERE brand_id = $1"
-        "   AND account_id = $2 AND status = 'queued' LIMIT 1) AS one)",
+    cancelled: int = await connection.fetchval(_CANCEL, brand_id, account_id, slips, LONGEST_FLIGHT)
+    await finish_account(connection, brand_id=brand_id, account_id=account_id)
+    left: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM dispatcher.slip WHERE brand_id = $1 AND account_id = $2)",
         brand_id,
         account_id,
     )
-    return cancelled, flying
+    return cancelled, left

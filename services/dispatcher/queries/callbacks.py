@@ -7,6 +7,8 @@ from uuid import UUID
 
 import asyncpg
 
+from services.dispatcher.queries.events import MEMBERS
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -39,15 +41,17 @@ class Tried:
     code: str | None
 
 
-_DUE = """
-SELECT c.event_id, c.day, c.number, e.type, e.at, e.data FROM (
-    SELECT event_id, day, number, due_at FROM dispatcher.callback
+_DUE = f"""
+SELECT c.event_id, c.day, c.number, e.type, e.at, t.content FROM (
+    SELECT event_id, row_id, day, number, due_at FROM dispatcher.callback
     WHERE brand_id = $1 AND endpoint_id = $2 AND status = 'waiting' AND due_at <= now()
       AND NOT event_id = ANY($3)
     ORDER BY due_at, event_id LIMIT $4) c
-JOIN dispatcher.event e ON e.brand_id = $1 AND e.id = c.event_id AND e.day = c.day
+JOIN dispatcher.event e ON e.brand_id = $1 AND e.id = c.row_id AND e.day = c.day
+{MEMBERS}
+WHERE t.event_id = c.event_id
 ORDER BY c.due_at, c.event_id
-"""
+"""  # noqa: S608 -- constants
 
 
 async def due(

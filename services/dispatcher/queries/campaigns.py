@@ -7,6 +7,8 @@ from uuid import UUID
 
 import asyncpg
 
+from services.dispatcher.queries.slips import finish_campaign
+
 COLUMNS = (
     "id", "day", "name", "story_id", "purpose", "account_ids", "audience", "send_at",
     "recipient_local_time", "deadline", "status", "status_reason", "accepted", "excluded",
@@ -15,9 +17,15 @@ COLUMNS = (
 _LIST = ", ".join(f"c.{name}" for name in COLUMNS)
 
 # One statement, hence one snapshot: `accepted` is written with the messages it counts, so the
-# counts add up to it at every moment.
+# counts add up to it at every moment. Claimed is what is queued on a slip that is in a hand.
 _WITH_TOTALS = f"""
-SELECT {_LIST}, t.counts FROM dispatcher.campaign c
+SELECT {_LIST}, t.counts, h.claimed FROM dispatcher.campaign c
+CROSS JOIN LATERAL (
+    SELECT count(*) AS claimed FROM dispatcher.slip s
+    CROSS JOIN LATERAL unnest(s.messages) AS u(id)
+    JOIN dispatcher.message m ON m.brand_id = c.brand_id AND m.day = s.day AND m.id = u.id
+        AND m.slip_id = s.id AND m.status = 'queued'
+    WHERE s.brand_id = c.brand_id AND s.queue_id = c.id AND s.epoch > 0) h
 LEFT JOIN LATERAL (
     SELECT jsonb_agg(jsonb_build_array(g.status, g.reason, g.n)) AS counts FROM (
         SELECT m.status, CASE WHEN m.status = 'withheld' THEN m.reason END AS reason, count(*) AS n
@@ -140,21 +148,6 @@ async def freeze_rendering(
     )
 
 
-async def release_claimed(
-    connection: asyncpg.Connection, *, brand_id: UUID, campaign_id: UUID, day: date
-) -> None:
-    """Put a paused campaign's claimed messages back: an intent on them finds nothing."""
-    await connection.execute(
-        "UPDATE dispatcher.message SET status = 'queued', updated_at = now()"
-        " WHERE brand_id = $1 AND day = $3 AND queue_id = $2 AND status = 'claimed'"
-        " AND account_id = ANY(ARRAY(SELECT unnest(account_ids) FROM dispatcher.campaign"
-        "   WHERE brand_id = $1 AND id = $2))",
-        brand_id,
-        campaign_id,
-        day,
-    )
-
-
 async def wake_lanes(
     connection: asyncpg.Connection, *, account_ids: Sequence[UUID], due_at: datetime | None = None
 ) -> None:
@@ -168,77 +161,26 @@ async def wake_lanes(
     )
 
 
-# Each status has an index of its own, in whose order the first ones are found at once however much
-# of the campaign is over; for both together the whole day would be read for every batch.
+# Slip by slip. What is in flight keeps its slip until it is settled.
 _CANCEL = """
-WITH queued AS (
-    SELECT id FROM dispatcher.message
-    WHERE brand_id = $1 AND day = $3 AND queue_id = $2 AND account_id = $4 AND status = 'queued'
-    ORDER BY due_at, id LIMIT $5 FOR UPDATE),
-claimed AS (
-    SELECT id FROM dispatcher.message
-    WHERE brand_id = $1 AND day = $3 AND queue_id = $2 AND account_id = $4 AND status = 'claimed'
-    FOR UPDATE),
-waiting AS (SELECT id FROM queued UNION ALL SELECT id FROM claimed),
+WITH listed AS MATERIALIZED (
+    SELECT id, day, messages FROM dispatcher.slip WHERE brand_id = $1 AND queue_id = $2
+    ORDER BY id LIMIT $3 FOR UPDATE),
 gone AS (
     UPDATE dispatcher.message m SET reason = 'cancelled', updated_at = now(),
         status = CASE WHEN m.part > 0 THEN 'partial' ELSE 'cancelled' END
-    FROM waiting w WHERE m.brand_id = $1 AND m.day = $3 AND m.id = w.id
+    FROM listed l CROSS JOIN LATERAL unnest(l.messages) AS u(id)
+    WHERE m.brand_id = $1 AND m.day = l.day AND m.id = u.id AND m.slip_id = l.id
+      AND m.status = 'queued'
     RETURNING 1)
 SELECT count(*) FROM gone
 """
 
 
 async def cancel_messages(
-    connection: asyncpg.Connection,
-    *,
-    brand_id: UUID,
-    campaign_id: UUID,
-    day: date,
-    account_ids: Sequence[UUID],
-    limit: int,
+    connection: asyncpg.Connection, *, brand_id: UUID, campaign_id: UUID, slips: int
 ) -> int:
-    """Cancel what waits of a cancelled campaign, about `limit` at most; return how many."""
-    count = 0
-    for account_id in account_ids:
-        if count >= limit:
-            break
-        count += await connection.fetchval(
-            _CANCEL, brand_id, campaign_id, day, account_id, limit - count
-        )
+    """Cancel what waits on so many slips of a cancelled campaign; return how many messages."""
+    count: int = await connection.fetchval(_CANCEL, brand_id, campaign_id, slips)
+    await finish_campaign(connection, brand_id=brand_id, campaign_id=campaign_id)
     return count
-
-
-# Two questions, because each has an index of its own; one statement, because a message may move
-# from one answer to the other meanwhile.
-_LIVE = """
-SELECT EXISTS (SELECT FROM dispatcher.message WHERE brand_id = $1 AND day = $3 AND queue_id = $2
-        AND account_id = ANY($4) AND status IN ('claimed', 'sending'))
-    OR EXISTS (SELECT FROM dispatcher.message WHERE brand_id = $1 AND day = $3 AND queue_id = $2
-        AND account_id = ANY($4) AND status = 'queued')
-"""
-
-
-async def has_live(
-    connection: asyncpg.Connection,
-    *,
-    brand_id: UUID,
-    campaign_id: UUID,
-    day: date,
-    account_ids: Sequence[UUID],
-) -> bool:
-    """Is any message of this campaign queued, claimed or in flight?"""
-    return bool(await connection.fetchval(_LIVE, brand_id, campaign_id, day, list(account_ids)))
-
-
-async def backlog(
-    connection: asyncpg.Connection, *, brand_id: UUID, account_ids: Sequence[UUID]
-) -> dict[UUID, int]:
-    """Return how many messages wait on each of these accounts already."""
-    rows = await connection.fetch(
-        "SELECT account_id, count(*) FROM dispatcher.message WHERE brand_id = $1"
-        " AND account_id = ANY($2) AND status = 'queued' GROUP BY 1",
-        brand_id,
-        list(account_ids),
-    )
-    return dict(rows)

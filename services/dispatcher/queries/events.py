@@ -1,4 +1,9 @@
-"""Events and the callbacks that follow from them: written in batches, read in order."""
+"""Events and the callbacks that follow from them: written in batches, read in order.
+
+A row is one event, or all the events of one kind that one settlement told of: then it lists their
+messages (`queries/settlements.py`), and what each event says is read from its message. Such an
+event's id is the row's with its place in the last byte; the place is in its number as well.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -16,8 +21,8 @@ WITH fresh AS (
         AS x(id, day, type, at, data)
     ON CONFLICT DO NOTHING RETURNING id, day, type),
 due AS (
-    INSERT INTO dispatcher.callback (brand_id, endpoint_id, event_id, day)
-    SELECT $1, e.id, fresh.id, fresh.day FROM fresh
+    INSERT INTO dispatcher.callback (brand_id, endpoint_id, event_id, row_id, day)
+    SELECT $1, e.id, fresh.id, fresh.id, fresh.day FROM fresh
     JOIN dispatcher.endpoint e ON e.brand_id = $1 AND e.enabled AND e.deleted_at IS NULL
         AND (e.types = '{}' OR fresh.type = ANY(e.types))
     ON CONFLICT DO NOTHING RETURNING endpoint_id),
@@ -60,19 +65,40 @@ async def missing_days(connection: asyncpg.Connection, days: Sequence[date]) -> 
     return [row[0] for row in rows]
 
 
+MEMBERS = """
+CROSS JOIN LATERAL (
+    SELECT 0 AS place, e.id AS event_id, e.data AS content WHERE e.messages IS NULL
+    UNION ALL
+    SELECT u.n - 1, dispatcher.event_id(e.id, u.n::int - 1), jsonb_build_object(
+        'message_id', u.id, 'campaign_id', m.campaign_id, 'account_id', m.account_id,
+        'channel', a.channel, 'address', nullif(m.address, 'erased:' || m.id),
+        'person_id', m.person_id, 'purpose', m.purpose, 'status', e.status, 'reason', u.reason)
+    FROM unnest(e.messages, e.reasons) WITH ORDINALITY AS u(id, reason, n)
+    LEFT JOIN dispatcher.message m
+        ON m.brand_id = e.brand_id AND m.day = e.message_day AND m.id = u.id
+    LEFT JOIN dispatcher.account a ON a.brand_id = e.brand_id AND a.id = m.account_id
+    WHERE e.messages IS NOT NULL) AS t
+"""
+"""Every event of a row `e`: its place there, its id and what it says."""
+_PLACES = 256
+"""Numbers that each row has for its events."""
+_NUMBER = f"e.seq * {_PLACES} + t.place"
+_SHOWN = f"SELECT t.event_id AS id, {_NUMBER} AS seq, e.type, e.at, t.content AS data"
 # A row that committed late may have a lower seq than one that was read already; so only rows are
 # shown that no open transaction can still come before.
 _SETTLED = "xid < pg_snapshot_xmin(pg_current_snapshot())"
-_NEWEST = """
-SELECT id, seq, type, at, data FROM dispatcher.event
-WHERE brand_id = $1 AND ($2::text IS NULL OR type = $2) AND ($3::bigint IS NULL OR seq < $3)
-ORDER BY seq DESC LIMIT $4
+_NEWEST = f"""
+{_SHOWN} FROM dispatcher.event e {MEMBERS}
+WHERE e.brand_id = $1 AND ($2::text IS NULL OR e.type = $2)
+  AND ($3::bigint IS NULL OR e.seq <= $3 / {_PLACES} AND {_NUMBER} < $3)
+ORDER BY e.seq DESC, t.place DESC LIMIT $4
 """
 _AFTER = f"""
-SELECT id, seq, type, at, data FROM dispatcher.event
-WHERE brand_id = $1 AND seq > $2 AND ($4::text IS NULL OR type = $4) AND {_SETTLED}
-ORDER BY seq LIMIT $3
-"""  # noqa: S608 -- no value of anybody's is in it
+{_SHOWN} FROM dispatcher.event e {MEMBERS}
+WHERE e.brand_id = $1 AND e.seq >= $2 / {_PLACES} AND {_NUMBER} > $2
+  AND ($4::text IS NULL OR e.type = $4) AND {_SETTLED}
+ORDER BY e.seq, t.place LIMIT $3
+"""
 
 
 async def newest(
@@ -99,34 +125,43 @@ async def after(
 async def last_seq(connection: asyncpg.Connection, *, brand_id: UUID) -> int:
     """Return where a follower that wants only what is new begins."""
     seq: int | None = await connection.fetchval(
-        f"SELECT seq FROM dispatcher.event WHERE brand_id = $1 AND {_SETTLED}"  # noqa: S608
-        " ORDER BY seq DESC LIMIT 1",
+        f"SELECT seq * {_PLACES} + {_PLACES} - 1 FROM dispatcher.event"  # noqa: S608
+        f" WHERE brand_id = $1 AND {_SETTLED} ORDER BY seq DESC LIMIT 1",
         brand_id,
     )
     return seq or 0
 
 
-_AGAIN = """
+_AGAIN = f"""
 WITH due AS (
-    INSERT INTO dispatcher.callback (brand_id, endpoint_id, event_id, day)
-    SELECT $1, p.id, e.id, e.day FROM dispatcher.event e
+    INSERT INTO dispatcher.callback (brand_id, endpoint_id, event_id, row_id, day)
+    SELECT $1, p.id, t.event_id, e.id, e.day FROM dispatcher.event e
     JOIN dispatcher.endpoint p ON p.brand_id = $1 AND p.enabled AND p.deleted_at IS NULL
-    WHERE e.brand_id = $1 AND {which}
+    {MEMBERS}
+    WHERE e.brand_id = $1 AND {{which}}
     ON CONFLICT (brand_id, endpoint_id, event_id, day)
-    DO UPDATE SET status = 'waiting', number = 0, due_at = now(), updated_at = now(){unless}
+    DO UPDATE SET status = 'waiting', number = 0, due_at = now(), updated_at = now(){{unless}}
     RETURNING endpoint_id),
 woken AS (
     UPDATE dispatcher.lane SET wake_at = now() WHERE id IN (
         SELECT id FROM dispatcher.lane WHERE id IN (SELECT endpoint_id FROM due)
         ORDER BY id FOR UPDATE))
 SELECT count(*) FROM due
-"""
+"""  # noqa: S608 -- no value of anybody's is in it
+_ONE = "e.id IN ($2, dispatcher.event_id($2, 0)) AND t.event_id = $2"
 _FITS = "(p.types = '{}' OR e.type = ANY(p.types))"
-_REPLAY = _AGAIN.replace("{which}", f"e.id = $2 AND {_FITS}").replace("{unless}", "")
-_REDELIVER_ONE = _AGAIN.replace("{which}", "e.id = $2 AND p.id = $3").replace("{unless}", "")
-_REDELIVER_SINCE = _AGAIN.replace(
-    "{which}", f"e.day >= ($2 AT TIME ZONE 'UTC')::date AND e.at >= $2 AND p.id = $3 AND {_FITS}"
-).replace("{unless}", " WHERE callback.status <> 'delivered'")
+
+
+def _again(which: str, *, unless: str = "") -> str:
+    return _AGAIN.format(which=which, unless=unless)
+
+
+_REPLAY = _again(f"{_ONE} AND {_FITS}")
+_REDELIVER_ONE = _again(f"{_ONE} AND p.id = $3")
+_REDELIVER_SINCE = _again(
+    f"e.day >= ($2 AT TIME ZONE 'UTC')::date AND e.at >= $2 AND p.id = $3 AND {_FITS}",
+    unless=" WHERE callback.status <> 'delivered'",
+)
 
 
 async def find(
@@ -134,7 +169,7 @@ async def find(
 ) -> asyncpg.Record | None:
     """Return an event, or None."""
     return await connection.fetchrow(
-        "SELECT id, seq, type, at, data FROM dispatcher.event WHERE brand_id = $1 AND id = $2",
+        f"{_SHOWN} FROM dispatcher.event e {MEMBERS} WHERE e.brand_id = $1 AND {_ONE}",
         brand_id,
         event_id,
     )

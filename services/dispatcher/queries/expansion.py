@@ -10,6 +10,9 @@ from uuid import UUID
 import asyncpg
 from asyncpg.pgproto.pgproto import UUID as DriverUUID
 
+from services.dispatcher.queries.slips import SIZE
+from shared.ids import new_id
+
 
 class Line(NamedTuple):
     """One message to be: for a person who may be written to, or withheld from one who may not.
@@ -34,17 +37,22 @@ class CursorMoved(Exception):
 
 _INSERT = """
 WITH inserted AS (
-    INSERT INTO dispatcher.message (brand_id, id, day, campaign_id, queue_id, account_id,
-        person_id, address, language, purpose, status, reason, parts, due_at, deadline, grant_seq,
-        consent_event_id)
-    SELECT $1, x.id, $2, $3, $3, $4, x.person_id, x.address, x.language, $5,
+    INSERT INTO dispatcher.message (brand_id, id, day, campaign_id, account_id, person_id, address,
+        language, purpose, status, reason, parts, due_at, deadline, grant_seq, consent_event_id,
+        slip_id)
+    SELECT $1, x.id, $2, $3, $4, x.person_id, x.address, x.language, $5,
         CASE WHEN x.withheld IS NULL THEN 'queued' ELSE 'withheld' END,
-        coalesce(x.withheld, x.reason), x.parts, x.due_at, $6, x.grant_seq, x.consent_event_id
-    FROM unnest($7::uuid[], $8::text[], $9::uuid[], $10::text[], $11::smallint[],
-        $12::timestamptz[], $13::bigint[], $14::uuid[], $15::text[], $16::text[])
-        AS x(id, address, person_id, language, parts, due_at, grant_seq, consent_event_id,
-             withheld, reason)
-    ON CONFLICT DO NOTHING RETURNING 1)
+        coalesce(x.withheld, x.reason), x.parts, x.due_at, $6, x.grant_seq, x.consent_event_id,
+        x.slip_id
+    FROM unnest($7::uuid[], $8::uuid[], $9::text[], $10::uuid[], $11::text[], $12::smallint[],
+        $13::timestamptz[], $14::bigint[], $15::uuid[], $16::text[], $17::text[])
+        AS x(id, slip_id, address, person_id, language, parts, due_at, grant_seq,
+             consent_event_id, withheld, reason)
+    ON CONFLICT DO NOTHING RETURNING id, slip_id, due_at),
+listed AS (
+    INSERT INTO dispatcher.slip (brand_id, id, account_id, queue_id, due_at, day, messages)
+    SELECT $1, slip_id, $4, $3, min(due_at), $2, array_agg(id) FROM inserted
+    WHERE slip_id IS NOT NULL GROUP BY slip_id)
 SELECT count(*) FROM inserted
 """
 _ADVANCE = """
@@ -86,6 +94,7 @@ async def store_page(
             purpose,
             deadline,
             _new_ids(len(lines)),
+            _slips(lines),
             *zip(*lines, strict=True),
         )
     if not await connection.fetchval(
@@ -93,6 +102,23 @@ async def store_page(
     ):
         raise CursorMoved
     return new
+
+
+def _slips(lines: Sequence[Line]) -> list[UUID | None]:
+    """Return the slip of each message: so many share one as are due together and fit on it."""
+    slips: list[UUID | None] = []
+    begun: dict[datetime, tuple[UUID, int]] = {}
+    for line in lines:
+        if line.withheld is not None:
+            slips.append(None)
+            continue
+        slip, room = begun.get(line.due_at) or (new_id(), SIZE)
+        slips.append(slip)
+        if room > 1:
+            begun[line.due_at] = slip, room - 1
+        else:
+            del begun[line.due_at]
+    return slips
 
 
 def _new_ids(count: int) -> list[UUID]:

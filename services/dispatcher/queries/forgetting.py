@@ -28,9 +28,9 @@ JOIN dispatcher.message m ON m.brand_id = $1 AND m.campaign_id IS NULL
 _MESSAGES = """
 UPDATE dispatcher.message m SET address = 'erased:' || m.id, person_id = $4, language = NULL,
     content = NULL, updated_at = now(),
-    status = CASE WHEN m.status NOT IN ('queued', 'claimed') THEN m.status
+    status = CASE WHEN m.status <> 'queued' THEN m.status
         WHEN m.part > 0 THEN 'partial' ELSE 'cancelled' END,
-    reason = CASE WHEN m.status IN ('queued', 'claimed') THEN 'erased' ELSE m.reason END
+    reason = CASE WHEN m.status = 'queued' THEN 'erased' ELSE m.reason END
 FROM unnest($2::uuid[], $3::date[]) AS w(id, day)
 WHERE m.brand_id = $1 AND m.id = w.id AND m.day = w.day AND m.status <> 'sending'
 RETURNING m.id

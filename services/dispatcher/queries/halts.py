@@ -14,7 +14,7 @@ SET status = CASE WHEN m.part > 0 THEN 'partial' ELSE 'cancelled' END,
 FROM unnest($2::uuid[], $3::text[], $4::text[]) AS t(account_id, address, purpose)
 WHERE m.brand_id = $1 AND m.account_id = t.account_id AND m.address = t.address
   AND (m.purpose = t.purpose OR starts_with(m.purpose, t.purpose || '.'))
-  AND m.status IN ('queued', 'claimed') AND m.grant_seq <= $5
+  AND m.status = 'queued' AND m.grant_seq <= $5
 RETURNING m.id
 """
 _IN_FLIGHT = """

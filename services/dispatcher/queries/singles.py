@@ -5,7 +5,8 @@ from uuid import UUID
 
 import asyncpg
 
-from services.dispatcher.queries.messages import NO_CAMPAIGN
+from services.dispatcher.queries.slips import NO_CAMPAIGN
+from shared.ids import new_id
 
 
 async def exists(connection: asyncpg.Connection, *, brand_id: UUID, message_id: UUID) -> bool:
@@ -53,16 +54,16 @@ async def insert(
     consent_event_id: UUID | None,
 ) -> None:
     """Queue a message with its parts, or store it as withheld; let its lane wake when it is due."""
+    slip_id = new_id() if withheld is None else None
     await connection.execute(
-        "INSERT INTO dispatcher.message (brand_id, id, day, queue_id, account_id, person_id,"
-        " address, language, purpose, status, reason, parts, due_at, grant_seq, consent_event_id,"
-        " content) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
-        " CASE WHEN $10::text IS NULL THEN 'queued' ELSE 'withheld' END, coalesce($10, $16), $11,"
-        " $12, $13, $14, $15)",
+        "INSERT INTO dispatcher.message (brand_id, id, day, account_id, person_id, address,"
+        " language, purpose, status, reason, parts, due_at, grant_seq, consent_event_id, content,"
+        " slip_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
+        " CASE WHEN $9::text IS NULL THEN 'queued' ELSE 'withheld' END, coalesce($9, $15), $10,"
+        " $11, $12, $13, $14, $16)",
         brand_id,
         message_id,
         day,
-        NO_CAMPAIGN,
         account_id,
         person_id,
         address,
@@ -75,8 +76,21 @@ async def insert(
         consent_event_id,
         {"parts": parts},
         waits_for,
+        slip_id,
     )
     if withheld is None:
+        await connection.execute(
+            "INSERT INTO dispatcher.slip"
+            " (brand_id, id, account_id, queue_id, due_at, day, messages)"
+            " VALUES ($1, $2, $3, $4, $5, $6, ARRAY[$7::uuid])",
+            brand_id,
+            slip_id,
+            account_id,
+            NO_CAMPAIGN,
+            due_at,
+            day,
+            message_id,
+        )
         await connection.execute(
             "UPDATE dispatcher.lane SET wake_at = least(wake_at, $2) WHERE id = $1",
             account_id,

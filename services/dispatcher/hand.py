@@ -1,0 +1,175 @@
+"""What a lane's owner has in hand: slips it claimed, and their messages that were not begun.
+
+A slip stays in hand until each of its messages is settled, so whoever takes the lane over finds
+under it what was in flight. Messages that could not be begun now go back to the front and are asked
+about again; nothing is written for them.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import asyncpg
+
+from services.dispatcher.queries import slips
+from services.dispatcher.queries.lanes import Lane
+from services.dispatcher.queries.slips import NO_CAMPAIGN, Claimed, Cursor
+from shared import clock
+from shared.database import Database
+
+STUCK = 10.0
+"""Seconds after which somebody looks at slips that do not end."""
+FROM_THE_FRONT = 30.0
+"""Seconds after which a queue's fresh messages are claimed from its front again, should any have
+come back behind the cursor."""
+
+
+@dataclass(slots=True)
+class _Queue:
+    """The messages of one campaign in hand, and where its next claim begins."""
+
+    ready: deque[Claimed] = field(default_factory=deque)
+    cursor: Cursor = field(default_factory=Cursor)
+    from_the_front_at: float = 0.0
+
+    def aim(self) -> Cursor:
+        """Return where to claim from; what was begun before always from the front: it is little."""
+        now = clock.ticks()
+        if now >= self.from_the_front_at:
+            self.cursor = Cursor()
+            self.from_the_front_at = now + FROM_THE_FRONT
+        self.cursor.again = slips.START
+        return self.cursor
+
+
+class Hand:
+    """One lane's, under one epoch, of one runner."""
+
+    def __init__(self, database: Database, lane: Lane) -> None:
+        """Hold nothing."""
+        self._database = database
+        self._lane = lane
+        self._queues: dict[UUID, _Queue] = {}
+        self._open: dict[UUID, int] = {}
+        """By slip: how many of its messages are neither settled nor put elsewhere."""
+        self._done: set[UUID] = set()
+        self._look_at = float("-inf")
+
+    def holds(self, queue_id: UUID) -> bool:
+        """Are messages of this queue in hand?"""
+        queue = self._queues.get(queue_id)
+        return queue is not None and bool(queue.ready)
+
+    async def take(self, queue_id: UUID, wanted: int) -> list[Claimed]:
+        """Return messages of a queue, `wanted` at most: those in hand, and more that are due.
+
+        Fewer than wanted means that no more are due.
+        """
+        queue = self._queues.setdefault(queue_id, _Queue())
+        while len(queue.ready) < wanted and await self._claim(queue_id, queue, wanted):
+            pass
+        return [queue.ready.popleft() for _ in range(min(wanted, len(queue.ready)))]
+
+    def put_back(self, messages: Sequence[Claimed]) -> None:
+        """Take back, in their order, messages that were not begun."""
+        for message in reversed(messages):
+            queue = self._queues.setdefault(message.campaign_id or NO_CAMPAIGN, _Queue())
+            queue.ready.appendleft(message)
+
+    def drop(self, campaigns: Iterable[UUID]) -> None:
+        """Let go of what is of other campaigns than these: they were paused, or are over."""
+        for queue_id in self._queues.keys() - {NO_CAMPAIGN, *campaigns}:
+            self.landed(message.slip_id for message in self._queues.pop(queue_id).ready)
+
+    def landed(self, slip_ids: Iterable[UUID]) -> None:
+        """Count messages that are settled, withheld or put off: by the slip of each."""
+        for slip_id in slip_ids:
+            left = self._open.get(slip_id)
+            if left is None:
+                continue
+            if left > 1:
+                self._open[slip_id] = left - 1
+            else:
+                del self._open[slip_id]
+                self._done.add(slip_id)
+
+    def is_stuck(self) -> bool:
+        """Is there a slip with nothing but what somebody else has in flight? True once a while."""
+        if not self._done or clock.ticks() < self._look_at:
+            return False
+        self._look_at = clock.ticks() + STUCK
+        return True
+
+    def forget(self) -> None:
+        """Hold nothing any more: somebody put all of it back into the queue."""
+        self._queues.clear()
+        self._open.clear()
+        self._done.clear()
+
+    async def finish(self) -> None:
+        """Forget the slips on which nothing is live any more."""
+        if not self._done:
+            return
+        async with self._transaction() as connection:
+            # Those that stay have a message in flight, of before somebody took the slip away, or
+            # whose settlement could not be stored: a later look sees the end of it.
+            self._done = await slips.finish(
+                connection,
+                brand_id=self._lane.brand_id,
+                slips=list(self._done),
+                epoch=self._lane.epoch,
+            )
+
+    async def give_back(self) -> None:
+        """Let everything wait again that was not begun."""
+        await self.finish()
+        held, done = self._open, list(self._done)
+        self.forget()
+        if not held and not done:
+            return
+        async with self._transaction() as connection:
+            await slips.give_back(
+                connection,
+                brand_id=self._lane.brand_id,
+                account_id=self._lane.id,
+                epoch=self._lane.epoch,
+                in_flight=done,
+            )
+
+    async def _claim(self, queue_id: UUID, queue: _Queue, wanted: int) -> bool:
+        """Claim more of a queue; false when nothing of it is due."""
+        lane, cursor = self._lane, queue.aim()
+        began_at = cursor.fresh
+        async with self._transaction() as connection:
+            taken = await slips.claim(
+                connection,
+                brand_id=lane.brand_id,
+                account_id=lane.id,
+                queue_id=queue_id,
+                epoch=lane.epoch,
+                limit=wanted - len(queue.ready),
+                cursor=cursor,
+            )
+        if not taken.slips:
+            # Behind the cursor there may be some that came back.
+            queue.from_the_front_at = 0.0
+            return began_at != slips.START
+        for slip_id in taken.slips:
+            self._open[slip_id] = 0
+        for message in taken.messages:
+            self._open[message.slip_id] += 1
+        for slip_id in taken.slips:
+            if not self._open[slip_id]:
+                del self._open[slip_id]
+                self._done.add(slip_id)
+        queue.ready.extend(taken.messages)
+        return True
+
+    def _transaction(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
+        """Open a transaction that need not be on disk: the intent that follows brings it along.
+
+        A claim that a server lost in a crash is in the queue again, and its intent finds nothing.
+        """
+        return self._database.connection(self._lane.brand_id, durable=False)

@@ -1,0 +1,176 @@
+"""The settlement: what became of attempts, what follows in the queue, and what brands are told.
+
+All of it is one statement, so one round trip: at some thousand a second that is most of the cost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+import asyncpg
+
+from services.dispatcher.queries.slips import NO_CAMPAIGN
+from shared.ids import new_id
+
+MOST = 256
+"""Settlements in one statement: an event's place in its row is one byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one attempt, as it is written down."""
+
+    account_id: UUID
+    campaign_id: UUID | None
+    message_id: UUID
+    attempt_id: UUID
+    part: int
+    status: str
+    outcome: str
+    code: str | None
+    wait: float
+    """Seconds until the message is due again."""
+    advance: bool
+    costs_attempt: bool
+    started_at: datetime
+    platform_ids: tuple[str, ...]
+    answered: bool
+    """The platform will tell more of this attempt, by its id."""
+
+
+# `changed`: the first branch is the ordinary one. The others are a settlement that comes after a
+# takeover called the message unknown: the truth is taken, but an ended message does not go on by
+# itself, unless it surely was not taken.
+# `told`: the events of one kind are one row. Lanes are woken in the order of their ids, so that two
+# transactions which wake the same ones cannot wait for each other.
+_SETTLE = """
+WITH s AS MATERIALIZED (
+    SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::smallint[], $6::text[], $7::text[],
+        $8::text[], $9::float8[], $10::boolean[], $11::boolean[], $12::uuid[], $13::uuid[],
+        $14::timestamptz[], $15::text[], $16::boolean[])
+    AS s(id, attempt_id, part, status, outcome, code, wait, advance, costs_attempt, slip_id,
+        account_id, started_at, platform_ids, answered)),
+changed AS (
+    UPDATE dispatcher.message m SET
+        status = CASE
+            WHEN m.status = 'sending' THEN s.status
+            WHEN s.outcome = 'sent' AND m.part + 1 >= m.parts THEN 'sent'
+            WHEN s.outcome = 'sent' THEN 'partial'
+            WHEN s.status = 'unknown' THEN m.status
+            ELSE s.status END,
+        reason = s.code,
+        part = m.part + s.advance::int,
+        attempts = CASE WHEN s.advance THEN 0 ELSE m.attempts - (NOT s.costs_attempt)::int END,
+        due_at = CASE WHEN s.wait > 0 THEN now() + make_interval(secs => s.wait)
+            ELSE m.due_at END,
+        slip_id = coalesce(s.slip_id, m.slip_id),
+        updated_at = now()
+    FROM s WHERE m.brand_id = $1 AND m.day = $2 AND m.id = ANY($3) AND m.id = s.id
+      AND m.attempt_id = s.attempt_id AND m.part = s.part
+      AND m.status IN ('sending', 'unknown', 'partial')
+    RETURNING m.id, m.status, s.code, s.outcome, s.slip_id, m.account_id, m.campaign_id, s.wait),
+tried AS (
+    INSERT INTO dispatcher.attempt (brand_id, id, day, message_id, account_id, part, started_at,
+        outcome, code, platform_ids, answered)
+    SELECT $1, s.attempt_id, $2, s.id, s.account_id, s.part, s.started_at, s.outcome, s.code,
+        CASE WHEN s.platform_ids = '' THEN '{}' ELSE string_to_array(s.platform_ids, E'\\x1f') END,
+        s.answered
+    FROM s ON CONFLICT DO NOTHING),
+again AS (
+    INSERT INTO dispatcher.slip (brand_id, id, account_id, queue_id, again, due_at, day, messages)
+    SELECT $1, slip_id, account_id, coalesce(campaign_id, $17), true,
+        now() + make_interval(secs => max(wait)), $2, array_agg(id)
+    FROM changed WHERE status = 'queued' AND slip_id IS NOT NULL
+    GROUP BY slip_id, account_id, campaign_id),
+told AS (
+    INSERT INTO dispatcher.event (brand_id, id, day, type, at, data, status, message_day, messages,
+        reasons)
+    SELECT $1, ($18::uuid[])[row_number() OVER ()], $19, type, $20, '{}', status, $2,
+        array_agg(id), array_agg(code)
+    FROM (SELECT id, code, status, CASE
+            WHEN status = 'sent' THEN 'message.sent'
+            WHEN status = 'refused' OR status = 'partial' AND outcome = 'refused'
+                THEN 'message.refused'
+            WHEN status IN ('unknown', 'partial') THEN 'message.unknown' END AS type
+        FROM changed) c
+    WHERE type IS NOT NULL GROUP BY type, status
+    RETURNING id, type, day, cardinality(messages) AS size),
+due AS (
+    INSERT INTO dispatcher.callback (brand_id, endpoint_id, event_id, row_id, day)
+    SELECT $1, e.id, dispatcher.event_id(told.id, n), told.id, told.day
+    FROM dispatcher.endpoint e JOIN told
+        ON e.types = '{}' OR told.type = ANY (e.types)
+    CROSS JOIN LATERAL generate_series(0, told.size - 1) AS n
+    WHERE e.brand_id = $1 AND e.enabled AND e.deleted_at IS NULL
+    RETURNING endpoint_id),
+woken AS (
+    UPDATE dispatcher.lane SET wake_at = now() WHERE id IN (
+        SELECT id FROM dispatcher.lane WHERE wake_at > now()
+            AND id IN (SELECT endpoint_id FROM due) ORDER BY id FOR UPDATE))
+SELECT id, status FROM changed
+"""
+_KINDS = 8
+"""More than there are pairs of an event's type and a message's status."""
+
+
+async def settle(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    day: date,
+    settlements: Sequence[Settlement],
+    at: datetime,
+) -> dict[UUID, str]:
+    """Write down what became of attempts; return the status that each changed message has now.
+
+    Never fenced by the epoch: a paused owner's true word is always taken, by attempt id. A repeat
+    changes nothing. `at` is the time of the events.
+    """
+    s = settlements
+    changed = await connection.fetch(
+        _SETTLE,
+        brand_id,
+        day,
+        [x.message_id for x in s],
+        [x.attempt_id for x in s],
+        [x.part for x in s],
+        [x.status for x in s],
+        [x.outcome for x in s],
+        [x.code for x in s],
+        [x.wait for x in s],
+        [x.advance for x in s],
+        [x.costs_attempt for x in s],
+        _slips(s),
+        [x.account_id for x in s],
+        [x.started_at for x in s],
+        ["\x1f".join(x.platform_ids) for x in s],
+        [x.answered for x in s],
+        NO_CAMPAIGN,
+        [_row_id() for _ in range(_KINDS)],
+        at.astimezone(UTC).date(),
+        at,
+    )
+    return dict(changed)
+
+
+def _slips(settlements: Sequence[Settlement]) -> list[UUID | None]:
+    """Return the slip on which each message goes on that goes back to the queue.
+
+    What is due at once shares one per account and campaign; what waits has one of its own.
+    """
+    shared: dict[tuple[UUID, UUID | None], UUID] = {}
+    slips: list[UUID | None] = []
+    for each in settlements:
+        if each.status != "queued":
+            slips.append(None)
+        elif each.wait > 0:
+            slips.append(new_id())
+        else:
+            slips.append(shared.setdefault((each.account_id, each.campaign_id), new_id()))
+    return slips
+
+
+def _row_id() -> UUID:
+    """Return an id whose last byte is free for the place of an event in its row."""
+    return UUID(int=new_id().int & ~0xFF)
