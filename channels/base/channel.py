@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import import_module
-from typing import Protocol, cast
+from typing import NamedTuple, Protocol, cast
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -89,9 +89,8 @@ class MediaShelf(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One attempt at one part of one message."""
+class Delivery(NamedTuple):
+    """One attempt at one part of one message. A tuple, because there are a million of them."""
 
     attempt_id: UUID
     message_id: UUID

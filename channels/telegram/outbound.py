@@ -1,7 +1,8 @@
 """Sending through Telegram: aiogram's Bot and methods over the house's own session."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from aiogram import Bot, methods
@@ -18,7 +19,14 @@ from channels.telegram.addresses import is_group
 from channels.telegram.credentials import Credentials
 from channels.telegram.errors import REFERENCE_UNKNOWN
 from channels.telegram.failures import outcome_of
-from channels.telegram.session import START_BEFORE, Outline, Taken, TelegramSession
+from channels.telegram.session import (
+    START_BEFORE,
+    Outline,
+    Taken,
+    TelegramSession,
+    id_of_message,
+)
+from shared.contracts.stories import Part
 from shared.http import SendingClient, SendingError
 
 ANSWER_WITHIN = 30.0
@@ -28,6 +36,8 @@ UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
 """What we ask Telegram to tell us: what people say, tap and block."""
 
 _CONNECTIONS_TO_US = 40
+_OUTLINES = 64
+"""Parts that are kept serialised: a campaign has one for each language."""
 _UPLOAD_BYTES_PER_SECOND = 500_000
 
 _METHODS: Mapping[str, type[TelegramMethod[Any]]] = {
@@ -51,6 +61,13 @@ def open_sender(
     return TelegramSender(credentials, shelf=shelf, client=SendingClient(addresses))
 
 
+class _Known(NamedTuple):
+    """What is sent, with the part that it was made of: as long as it is here, its `id` is its."""
+
+    part: Part
+    outline: Outline
+
+
 class TelegramSender:
     """One bot, with connections of its own."""
 
@@ -67,18 +84,46 @@ class TelegramSender:
             name: self._session.outline(self._bot, method.model_construct())
             for name, method in _METHODS.items()
         }
+        self._outlines: OrderedDict[int, _Known] = OrderedDict()
 
     async def send(self, delivery: Delivery) -> Sent:
         """Hand one part to Telegram; the ids are those of its messages, an album's all."""
         try:
             if delivery.part.media:
                 return _sent(await self._send_media(delivery))
-            return _sent(await self._send_json(delivery, orjson.dumps(delivery.part.params)))
+            return await self._send_known(delivery)
         except (AiogramError, SendingError) as error:
             outcome = outcome_of(error, group=is_group(delivery.address))
             if isinstance(outcome, Sent):
                 return outcome
             raise outcome from error
+
+    async def _send_known(self, delivery: Delivery) -> Sent:
+        """Send what is the same for everybody but for the chat, and was serialised once."""
+        part = delivery.part
+        known = self._outlines.get(id(part))
+        if known is None:
+            known = self._outline(part)
+        outline = known.outline
+        response = await self._client.send(
+            outline.prepared,
+            b"%b%d}" % (outline.before_chat, int(delivery.address)),
+            start_before=delivery.start_before,
+            timeout=ANSWER_WITHIN,
+        )
+        message_id = id_of_message(response)
+        if message_id is not None:
+            return Sent((message_id,))
+        return _sent(self._session.read(self._bot, outline, response))
+
+    def _outline(self, part: Part) -> "_Known":
+        call = self._calls[part.method]
+        start = orjson.dumps(part.params)[:-1] + b',"chat_id":'
+        known = _Known(part, Outline(call.method, call.prepared, start))
+        self._outlines[id(part)] = known
+        if len(self._outlines) > _OUTLINES:
+            self._outlines.popitem(last=False)
+        return known
 
     async def _send_json(self, delivery: Delivery, params: bytes) -> Taken:
         call = self._calls[delivery.part.method]

@@ -114,6 +114,10 @@ class TelegramSession(BaseSession):
             start_before=start_before,
             timeout=self.timeout,
         )
+        return self.read(bot, outline, response)
+
+    def read(self, bot: Bot, outline: Outline, response: Response) -> Taken:
+        """Return what Telegram made of an outlined call; the same errors as `make_request`."""
         return cast(Taken, _result(bot, outline.method, response))
 
     async def stream_content(
@@ -168,6 +172,18 @@ class TelegramSession(BaseSession):
         ]
         texts = {name: v if isinstance(v, str) else _dumps(v) for name, v in fields.items()}
         return multipart(texts, parts)
+
+
+def id_of_message(response: Response) -> str | None:
+    """Return the id where the answer is the ordinary one: yes, and it is this message."""
+    if response.status != 200:
+        return None
+    answer = _read(response)
+    if answer is None or answer.get("ok") is not True:
+        return None
+    result = answer.get("result")
+    number = result.get("message_id") if isinstance(result, dict) else None
+    return str(number) if type(number) is int and number else None
 
 
 def _result(bot: Bot, method: TelegramMethod[Any], response: Response) -> Any:

@@ -96,6 +96,13 @@ class Accounts:
                 return kept.account
             return await self._refresh(kept, brand_id, account_id)
 
+    def is_news(self, brand_id: UUID, account_id: UUID, outcome: Sent | SendError) -> bool:
+        """Could an outcome change what is known of the account?"""
+        if isinstance(outcome, Sent):
+            kept = self._kept.get((brand_id, account_id))
+            return kept is not None and kept.broken
+        return isinstance(outcome, AccountBroken | Refused)
+
     async def noticed(self, brand_id: UUID, account_id: UUID, outcome: Sent | SendError) -> None:
         """Learn from an outcome whether the account works; cheap where that is nothing new."""
         kept = self._kept.get((brand_id, account_id))

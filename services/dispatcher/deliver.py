@@ -57,9 +57,6 @@ class DeliveryRunner:
         self._asking = Asking(house.database, house.consent, lane, self._hand)
         self._sending = Sending(house, lane, self._hand)
         self._turns = Turns()
-        self._pacer: Pacer | None = None
-        self._told: float | None = None
-        """The pace that the account's settings asked for when the pacer was made."""
         self._managed = float(CLAIM_AT_MOST)
         """Messages per second that this lane began in its last round."""
 
@@ -147,7 +144,8 @@ class DeliveryRunner:
         lanes share a window or a slow machine: what is not begun before its deadline has to be
         asked about again.
         """
-        pace = min(self._pacer_of(account).per_second * CLAIM_SECONDS, self._managed)
+        rate = self._pacer_of(account).rate(clock.ticks())
+        pace = min(rate * CLAIM_SECONDS, self._managed)
         # What has to wait uses up no pace.
         room = CLAIM_AT_MOST if self._asking.all_wait else max(1, min(CLAIM_AT_MOST, int(pace)))
         batch: list[Claimed] = []
@@ -155,7 +153,7 @@ class DeliveryRunner:
             first = self._turns.singles(room, bulk_waits=bool(look.campaigns))
             batch = await self._hand.take(NO_CAMPAIGN, first)
         singles = len(batch)
-        self._turns.begin(look.campaigns)
+        self._turns.begin(look.campaigns, room - len(batch))
         while turn := self._turns.next(room - len(batch)):
             campaign_id, wanted = turn
             taken = await self._hand.take(campaign_id, wanted)
@@ -249,16 +247,19 @@ class DeliveryRunner:
         return ready
 
     def _pacer_of(self, account: OpenAccount) -> Pacer:
-        """Return the lane's pacer; another one when the brand has changed the account's pace."""
+        """Return the lane's pacer."""
         told = account.settings.get("per_second")
         per_second = float(told) if isinstance(told, int | float) and told > 0 else None
         if not self._house.paced:
             per_second = CLAIM_AT_MOST / CLAIM_SECONDS
-        if self._pacer is None or self._told != per_second:
-            self._told = per_second
-            pace = account.channel.capabilities.pace
-            self._pacer = Pacer(pace, now=clock.ticks(), per_second=per_second)
-        return self._pacer
+        self._sending.pacer = self._house.pacers.of(
+            self._lane.id,
+            self._lane.epoch,
+            account.channel.capabilities.pace,
+            per_second=per_second,
+            now=clock.ticks(),
+        )
+        return self._sending.pacer
 
 
 def _same_day(pairs: Sequence[Granted]) -> list[Granted]:

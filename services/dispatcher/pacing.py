@@ -5,9 +5,22 @@ Units: messages and seconds, on `shared.clock.ticks()`. Pure: the time is an arg
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from uuid import UUID
 
 from channels.base.channel import Pace
 
+CAREFUL_SECONDS = 10.0
+CAREFUL_PART = 0.5
+KEPT = 0.7
+"""What a throttle leaves of the pace, ..."""
+SLOWEST = 0.1
+"""... never less than this part of it; ..."""
+REGAINED = 0.01
+"""... and each second without one gives back so much of it."""
+ONE_STORM = 1.0
+"""Seconds in which what was on its way may be refused as well."""
+FORGOTTEN = 600.0
+"""Seconds without use after which a lane's pacer has nothing to say any more."""
 _REMEMBERED = 50_000
 """Addresses whose last messages are remembered; the oldest are forgotten first."""
 
@@ -41,20 +54,35 @@ class Bucket:
 class Pacer:
     """The pace of one lane, for as long as one process owns it.
 
-    It begins with an empty bucket: the owner before may have used this second up.
+    It begins with an empty bucket, and `careful` at half the pace: the owner before may have used
+    this second up, and a platform counts in windows that we do not see. What the platform itself
+    says is learnt: a throttle takes a part of the pace away, and time without one gives it back.
     """
 
-    def __init__(self, pace: Pace, *, now: float, per_second: float | None = None) -> None:
+    def __init__(
+        self, pace: Pace, *, now: float, per_second: float | None = None, careful: bool = False
+    ) -> None:
         """Keep to the platform's `pace`, or to `per_second` where the account's settings say so."""
         self.per_second = per_second or pace.per_second
         self._pace = pace
-        # A tenth of a second of burst: a platform counts in windows that we do not see.
+        self._careful_until = now + CAREFUL_SECONDS if careful else now
+        self._lost = 0.0
+        """The part of the pace that throttles took away, at `_lost_at`."""
+        self._lost_at = now
+        # A tenth of a second of burst.
         self._all = Bucket(self.per_second, max(1.0, self.per_second / 10), 0.0, now)
         self._addresses: OrderedDict[str, Bucket] = OrderedDict()
 
+    def rate(self, now: float) -> float:
+        """Return how many messages per second may go now."""
+        rate = self.per_second * (1 - self._lost_now(now))
+        return rate * CAREFUL_PART if now < self._careful_until else rate
+
     def take(self, wanted: int, now: float) -> int:
         """Return how many of `wanted` messages may go now."""
-        return self._all.take(wanted, now)
+        taken = self._all.take(wanted, now)
+        self._all.rate = self.rate(now)
+        return taken
 
     def give_back(self, tokens: int) -> None:
         """Return what was not used."""
@@ -63,6 +91,18 @@ class Pacer:
     def wait(self, now: float) -> float:
         """Return the seconds until one more may go."""
         return self._all.wait(now)
+
+    def throttled(self, now: float) -> None:
+        """The platform said that this was too fast. Of several that say so at once, one counts."""
+        if self._lost and now < self._lost_at + ONE_STORM:
+            return
+        kept = (1 - self._lost_now(now)) * KEPT
+        self._lost, self._lost_at = 1 - max(SLOWEST, kept), now
+        self._all.rate = self.rate(now)
+        self._all.tokens = 0.0
+
+    def _lost_now(self, now: float) -> float:
+        return max(0.0, self._lost - (now - self._lost_at) * REGAINED)
 
     def address_wait(self, address: str, *, group: bool, now: float) -> float:
         """Count one message to `address`, or return the seconds until it may be written to."""
@@ -83,3 +123,36 @@ class Pacer:
         if group and self._pace.group_per_minute:
             return self._pace.group_per_minute / 60
         return 1 / self._pace.address_interval if self._pace.address_interval else None
+
+
+@dataclass(slots=True)
+class _Kept:
+    """A lane's pacer, for whom it was made, and when it was last asked for."""
+
+    epoch: int
+    told: float | None
+    pacer: Pacer
+    used_at: float
+
+
+class Pacers:
+    """The pacers of this process, by lane: a runner that ends and begins again goes on with its."""
+
+    def __init__(self) -> None:
+        """Have none."""
+        self._kept: dict[UUID, _Kept] = {}
+
+    def of(
+        self, lane_id: UUID, epoch: int, pace: Pace, *, per_second: float | None, now: float
+    ) -> Pacer:
+        """Return a lane's pacer under this epoch; a new one where the brand changed its pace."""
+        known = self._kept.get(lane_id)
+        if known is not None and (known.epoch, known.told) == (epoch, per_second):
+            known.used_at = now
+            return known.pacer
+        # Somebody had the lane before us, if it is not its first epoch.
+        careful = epoch > 1 and (known is None or known.epoch != epoch)
+        made = Pacer(pace, now=now, per_second=per_second, careful=careful)
+        self._kept = {i: k for i, k in self._kept.items() if now - k.used_at < FORGOTTEN}
+        self._kept[lane_id] = _Kept(epoch, per_second, made, now)
+        return made

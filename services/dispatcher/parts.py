@@ -21,6 +21,14 @@ class Parts:
         self._database = database
         self._kept: OrderedDict[tuple[UUID, UUID], dict[str, tuple[Part, ...]]] = OrderedDict()
 
+    def known(self, account_id: UUID, message: Claimed) -> Part | None:
+        """Return the call if it is in memory; where it cannot be, `of` says why."""
+        if message.campaign_id is None:
+            return None
+        by_language = self._kept.get((message.campaign_id, account_id))
+        parts = by_language.get(message.language or "") if by_language else None
+        return parts[message.part] if parts and message.part < len(parts) else None
+
     async def of(self, brand_id: UUID, account_id: UUID, message: Claimed) -> Part:
         """Return the call that `message.part` stands for."""
         if message.campaign_id is None:

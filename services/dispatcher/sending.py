@@ -1,9 +1,9 @@
 """Intend and write: the two steps of a delivery between which nothing may come."""
 
 import asyncio
+import time
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -16,6 +16,7 @@ from services.dispatcher.accounts import Accounts, OpenAccount
 from services.dispatcher.asking import Granted
 from services.dispatcher.hand import Hand
 from services.dispatcher.intents import Intents
+from services.dispatcher.pacing import Pacer, Pacers
 from services.dispatcher.parts import Parts
 from services.dispatcher.queries.intents import Intent
 from services.dispatcher.queries.lanes import Lane
@@ -26,7 +27,6 @@ from services.dispatcher.settler import Settled, Settler
 from services.dispatcher.window import Window
 from shared import clock, failpoints
 from shared.clients.consent import ConsentClient
-from shared.contracts.stories import Part
 from shared.database import Database
 from shared.ids import new_id
 
@@ -44,6 +44,7 @@ class House:
     window: Window
     intents: Intents
     settler: Settler
+    pacers: Pacers = field(default_factory=Pacers)
     paced: bool = True
 
 
@@ -101,6 +102,7 @@ class Sending:
     house: House
     lane: Lane
     hand: Hand
+    pacer: Pacer | None = None
     silent_until: float = 0.0
     """The platform asked for silence until then (ticks); the lane's row says so a moment later."""
 
@@ -121,14 +123,14 @@ class Sending:
                 self.lane.brand_id,
                 group[0][0].day,
                 [
-                    Intent(m.id, m.slip_id, attempt_id, event_id, self.lane.epoch)
+                    Intent(self.lane.id, self.lane.epoch, m.id, attempt_id, event_id)
                     for m, attempt_id, event_id in attempts
                 ],
             )
         except BaseException:
             # Perhaps committed, and surely not sent: where it was, the settlement says so.
             for message, attempt_id, _ in attempts:
-                self._settle(account, message, attempt_id, clock.now(), TooLate("intent_lost"))
+                self._settle(account, message, attempt_id, time.time(), TooLate("intent_lost"))
             raise
         if len(going) < len(group):
             # Cancelled meanwhile, or on a slip that was taken away: somebody else's to account for.
@@ -143,50 +145,43 @@ class Sending:
         self, account: OpenAccount, message: Claimed, attempt_id: UUID, start_before: float
     ) -> None:
         """Hand one part to the platform; whatever becomes of it goes to the settler."""
-        started_at = clock.now()
+        house, brand_id, account_id = self.house, self.lane.brand_id, self.lane.id
+        started_at = time.time()
         try:
-            part = await self.house.parts.of(self.lane.brand_id, self.lane.id, message)
+            part = house.parts.known(account_id, message)
+            if part is None:
+                part = await house.parts.of(brand_id, account_id, message)
         except SendError as error:
             outcome: Sent | SendError = error
         except Exception:
             log.exception("part.unreadable", message=str(message.id))
             outcome = TryAgain("part_unreadable")
         else:
-            outcome = await self._write(account, message, part, attempt_id, start_before)
+            delivery = Delivery(
+                attempt_id, message.id, message.part, message.address, part, start_before
+            )
+            outcome = await self._write(account, delivery)
         self._settle(account, message, attempt_id, started_at, outcome)
-        try:
-            await self.house.accounts.noticed(self.lane.brand_id, self.lane.id, outcome)
-        except Exception:
-            # The next outcome tells the same.
-            log.exception("account.unnoticed", lane=str(self.lane.id))
+        if house.accounts.is_news(brand_id, account_id, outcome):
+            try:
+                await house.accounts.noticed(brand_id, account_id, outcome)
+            except Exception:
+                # The next outcome tells the same.
+                log.exception("account.unnoticed", lane=str(account_id))
 
-    async def _write(
-        self,
-        account: OpenAccount,
-        message: Claimed,
-        part: Part,
-        attempt_id: UUID,
-        start_before: float,
-    ) -> Sent | SendError:
+    async def _write(self, account: OpenAccount, delivery: Delivery) -> Sent | SendError:
         """Let the channel send, and say what became of it, whatever happened there."""
         try:
-            await failpoints.reach("dispatcher.before_write")
-            sent = await account.sender.send(
-                Delivery(
-                    attempt_id=attempt_id,
-                    message_id=message.id,
-                    part_number=message.part,
-                    address=message.address,
-                    part=part,
-                    start_before=start_before,
-                )
-            )
-            await failpoints.reach("dispatcher.after_write")
+            if failpoints.ACTIVE:
+                await failpoints.reach("dispatcher.before_write")
+            sent = await account.sender.send(delivery)
+            if failpoints.ACTIVE:
+                await failpoints.reach("dispatcher.after_write")
         except SendError as error:
             return error
         except Exception:
             # A bug of ours must neither lose a message nor send it twice.
-            log.exception("send.broke", message=str(message.id))
+            log.exception("send.broke", message=str(delivery.message_id))
             return OutcomeUnknown("internal_error")
         return sent
 
@@ -195,7 +190,7 @@ class Sending:
         account: OpenAccount,
         message: Claimed,
         attempt_id: UUID,
-        started_at: datetime,
+        started_at: float,
         outcome: Sent | SendError,
     ) -> None:
         can = account.channel.capabilities
@@ -209,29 +204,17 @@ class Sending:
         if verdict.pause_lane is not None:
             silence = clock.ticks() + verdict.pause_lane.total_seconds()
             self.silent_until = max(self.silent_until, silence)
+            if self.pacer is not None and verdict.outcome == "throttled":
+                self.pacer.throttled(clock.ticks())
         settlement = Settlement(
-            account_id=self.lane.id,
-            campaign_id=message.campaign_id,
-            message_id=message.id,
-            attempt_id=attempt_id,
-            part=message.part,
-            status=verdict.status,
-            outcome=verdict.outcome,
-            code=verdict.code,
-            wait=verdict.wait.total_seconds(),
-            advance=verdict.advance,
-            costs_attempt=verdict.costs_attempt,
-            started_at=started_at,
-            platform_ids=verdict.platform_ids,
-            answered=can.tells_delivered or can.tells_read,
+            self.lane.id,
+            message.campaign_id,
+            message.id,
+            attempt_id,
+            message.part,
+            verdict,
+            started_at,
+            outcome.platform_ids if isinstance(outcome, Sent) else (),
+            can.tells_delivered or can.tells_read,
         )
-        self.house.settler.put(
-            Settled(
-                brand_id=self.lane.brand_id,
-                account_id=self.lane.id,
-                message=message,
-                settlement=settlement,
-                verdict=verdict,
-                landed=self.hand.landed,
-            )
-        )
+        self.house.settler.put(Settled(self.lane.brand_id, message, settlement, self.hand.landed))

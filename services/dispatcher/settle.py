@@ -39,13 +39,17 @@ class Verdict:
     advance: bool = False
     """This part is done."""
     costs_attempt: bool = True
-    platform_ids: tuple[str, ...] = ()
     opted_out: bool = False
     """The person said no to the platform: consent must hear of it."""
     pause_campaign: bool = False
     """The story is wrong, not the person."""
     pause_lane: timedelta | None = None
     account_broken: bool = False
+
+
+_SENT = Verdict("sent", Status.SENT, advance=True)
+_NEXT_PART = Verdict("sent", Status.QUEUED, advance=True)
+"""Nearly every verdict is one of these two, so they are made once."""
 
 
 def settle(
@@ -60,10 +64,8 @@ def settle(
     """Decide what becomes of a message after attempt number `tries` (from 1) at part `part`."""
     ended = Status.PARTIAL if part else Status.REFUSED
     match outcome:
-        case Sent(platform_ids=ids):
-            last = part + 1 >= parts
-            status = Status.SENT if last else Status.QUEUED
-            return Verdict("sent", status, advance=True, platform_ids=ids)
+        case Sent():
+            return _SENT if part + 1 >= parts else _NEXT_PART
         case Throttled(code=code, after=after, scope=scope):
             # Up to a tenth more than asked, so that lanes do not come back in step.
             wait = after * (1 + chance() / 10)

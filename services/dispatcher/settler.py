@@ -12,8 +12,8 @@ import asyncio
 import contextlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -23,7 +23,6 @@ from services.dispatcher import receipts
 from services.dispatcher.queries import lanes, messages, settlements, slips
 from services.dispatcher.queries.settlements import MOST, Settlement
 from services.dispatcher.queries.slips import Claimed
-from services.dispatcher.settle import Verdict
 from services.dispatcher.states import Status
 from services.dispatcher.window import Window
 from services.dispatcher.work import later
@@ -52,22 +51,19 @@ _Key = tuple[UUID, date]
 """Brand and day: what one transaction is about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """One attempt with its verdict."""
+class Settled(NamedTuple):
+    """One attempt with its verdict, on its way to be written down."""
 
     brand_id: UUID
-    account_id: UUID
     message: Claimed
     settlement: Settlement
-    verdict: Verdict
     landed: Callable[[Iterable[UUID]], None]
     """Told the message's slip when this is stored."""
 
     @property
     def has_consequences(self) -> bool:
         """Does anything follow from it beyond the message, its slip and its event?"""
-        verdict = self.verdict
+        verdict = self.settlement.verdict
         return (
             self.settlement.answered
             or verdict.status == Status.QUEUED
@@ -128,7 +124,7 @@ class Settler:
         await self._store_somehow(group)
         for settled in group:
             settled.landed((settled.message.slip_id,))
-        self._window.give(Counter(settled.account_id for settled in group))
+        self._window.give(Counter(settled.settlement.account_id for settled in group))
         del self._storing[key]
         self._came.set()
         await failpoints.reach("dispatcher.after_settle")
@@ -181,9 +177,9 @@ class Settler:
                 if gone:
                     await slips.finish(connection, brand_id=brand_id, slips=gone, epoch=0)
             for s in changed:
-                if s.verdict.opted_out:
+                if s.settlement.verdict.opted_out:
                     await later(connection, brand_id, "opted_out", s.message.id)
-                if s.verdict.pause_campaign and s.message.campaign_id:
+                if s.settlement.verdict.pause_campaign and s.message.campaign_id:
                     await later(connection, brand_id, "bad_content", s.message.campaign_id)
             # In one order: two transactions that lock several lanes must not meet in a circle.
             for account_id, of_lane in sorted(_by_lane(group).items()):
@@ -211,15 +207,16 @@ async def _settle(connection: asyncpg.Connection, group: Sequence[Settled]) -> d
 def _by_lane(group: Sequence[Settled]) -> dict[UUID, list[Settled]]:
     lanes_of: dict[UUID, list[Settled]] = defaultdict(list)
     for settled in group:
-        lanes_of[settled.account_id].append(settled)
+        lanes_of[settled.settlement.account_id].append(settled)
     return lanes_of
 
 
 async def _lane(connection: object, account_id: UUID, group: Sequence[Settled]) -> None:
     """Let the lane rest where the platform asked for it, and come back in time."""
-    pauses = [s.verdict.pause_lane.total_seconds() for s in group if s.verdict.pause_lane]
+    verdicts = [s.settlement.verdict for s in group]
+    pauses = [v.pause_lane.total_seconds() for v in verdicts if v.pause_lane]
     if pauses:
         await lanes.pause(connection, lane_id=account_id, seconds=max(pauses))
-    waits = [s.settlement.wait for s in group if s.settlement.status == "queued"]
+    waits = [v.wait.total_seconds() for v in verdicts if v.status == Status.QUEUED]
     if waits:
         await lanes.wake(connection, lane_id=account_id, seconds=min(waits))

@@ -20,6 +20,7 @@ class Turns:
         self._order: list[UUID] = []
         self._owed: Counter[UUID] = Counter()
         self._bulk = 0.0
+        self._quantum = 1
 
     def singles(self, room: int, *, bulk_waits: bool) -> int:
         """Return how many of `room` places single messages may take before campaigns."""
@@ -34,8 +35,9 @@ class Turns:
         """Count what campaigns took: they are owed no more than they could use."""
         self._bulk = max(0.0, min(self._bulk - places, 1.0))
 
-    def begin(self, campaigns: Sequence[UUID]) -> None:
+    def begin(self, campaigns: Sequence[UUID], room: int) -> None:
         """Set the table for a batch: who is new sits at the end, who is gone is owed nothing."""
+        self._quantum = max(1, -(-room // max(1, len(campaigns))))
         stay = [each for each in self._order if each in campaigns]
         self._order = stay + [each for each in campaigns if each not in stay]
         self._owed = Counter({each: self._owed[each] for each in stay})
@@ -46,7 +48,7 @@ class Turns:
             return None
         first = self._order[0]
         if self._owed[first] <= 0:
-            self._owed[first] += max(1, room // len(self._order))
+            self._owed[first] += self._quantum
         return first, min(room, self._owed[first])
 
     def took(self, campaign: UUID, places: int, *, more: bool) -> None:

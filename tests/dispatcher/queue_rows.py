@@ -1,13 +1,17 @@
 """Rows for tests of the queue: one brand, one account, one campaign, messages as many as wanted."""
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from typing import Any
 from uuid import UUID
 
 from services.dispatcher.queries import settlements, slips, takeovers
 from services.dispatcher.queries.intents import Intent, intend
 from services.dispatcher.queries.settlements import Settlement
 from services.dispatcher.queries.slips import NO_CAMPAIGN, Claimed, Cursor
+from services.dispatcher.settle import Verdict
+from services.dispatcher.states import Status
 from shared.database import Database
 from shared.ids import new_id
 
@@ -101,42 +105,25 @@ class Queue:
         return taken.messages
 
     async def intend(self, *ids: UUID, epoch: int = 1) -> dict[UUID, UUID]:
-        """Write intents on the slips of these messages; return the attempts of those that go."""
+        """Write intents; return the attempts of those that may go."""
         attempts = {message_id: new_id() for message_id in ids}
-        on = {message_id: await self.field(message_id, "slip_id") for message_id in ids}
         async with self.database.statement(self.brand_id) as connection:
             going = await intend(
                 connection,
                 brand_id=self.brand_id,
                 day=self.day,
-                intents=[Intent(i, on[i], a, None, epoch) for i, a in attempts.items()],
+                intents=[Intent(self.account_id, epoch, i, a, None) for i, a in attempts.items()],
             )
         return {i: a for i, a in attempts.items() if i in going}
 
     async def settle(self, message_id: UUID, attempt_id: UUID, **changes: object):
-        settlement = {
-            "account_id": self.account_id,
-            "campaign_id": self.campaign_id,
-            "message_id": message_id,
-            "attempt_id": attempt_id,
-            "part": 0,
-            "status": "sent",
-            "outcome": "sent",
-            "code": None,
-            "wait": 0.0,
-            "advance": True,
-            "costs_attempt": True,
-            "started_at": datetime.now(UTC),
-            "platform_ids": ("1",),
-            "answered": True,
-            **changes,
-        }
+        settlement = settlement_of(self, message_id, attempt_id, **changes)
         async with self.database.statement(self.brand_id) as connection:
             return await settlements.settle(
                 connection,
                 brand_id=self.brand_id,
                 day=self.day,
-                settlements=[Settlement(**settlement)],
+                settlements=[settlement],
                 at=datetime.now(UTC),
             )
 
@@ -165,3 +152,22 @@ class Queue:
                 self.brand_id,
                 message_id,
             )
+
+
+def settlement_of(queue: Queue, message_id: UUID, attempt_id: UUID, **changes: Any) -> Settlement:
+    """What became of an attempt; what is not named is that of a message that was sent."""
+    verdict = {"outcome": "sent", "status": "sent", "code": None, "advance": True}
+    settlement = {
+        "account_id": queue.account_id,
+        "campaign_id": queue.campaign_id,
+        "message_id": message_id,
+        "attempt_id": attempt_id,
+        "part": 0,
+        "started_at": time.time(),
+        "platform_ids": ("1",),
+        "answered": True,
+    }
+    for name, value in changes.items():
+        (settlement if name in settlement else verdict)[name] = value
+    verdict["status"] = Status(verdict["status"])
+    return Settlement(verdict=Verdict(**verdict), **settlement)

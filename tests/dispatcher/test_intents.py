@@ -1,7 +1,6 @@
 """Intents of several lanes in one commit: together, each lane hearing its own, none overtaken."""
 
 import asyncio
-from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -50,12 +49,12 @@ async def queue(dispatcher_database):
 async def claimed(queue: Queue, count: int) -> list[Intent]:
     ids = [await queue.add(new_id().hex) for _ in range(count)]
     await queue.claim()
-    return [Intent(i, await queue.field(i, "slip_id"), new_id(), None, 1) for i in ids]
+    return [Intent(queue.account_id, 1, i, new_id(), None) for i in ids]
 
 
 async def test_what_several_lanes_intend_is_one_transaction_and_each_hears_its_own(queue):
     intents = await claimed(queue, 4)
-    stale = [replace(intents[3], epoch=7)]
+    stale = [intents[3]._replace(epoch=7)]
     database = Counted(queue.database)
     writer = Intents(database)
     heard = await asyncio.gather(
@@ -109,7 +108,7 @@ async def test_a_cancellation_waits_until_the_intent_is_known(queue):
 async def test_a_failure_is_told_to_every_lane_and_the_next_one_goes_on(queue):
     intents = await claimed(queue, 2)
     writer = Intents(queue.database)
-    bad = [replace(intents[0], consent_event_id="no uuid")]
+    bad = [intents[0]._replace(consent_event_id="no uuid")]
     both = await asyncio.gather(
         writer.commit(queue.brand_id, queue.day, bad),
         writer.commit(queue.brand_id, queue.day, intents[1:]),

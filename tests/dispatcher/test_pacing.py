@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels.base.channel import Pace
-from services.dispatcher.pacing import Pacer
+from services.dispatcher.pacing import Pacer, Pacers
+from shared.ids import new_id
 
 TELEGRAM = Pace(per_second=30, address_interval=1.0, address_burst=3, group_per_minute=20)
 
@@ -58,3 +59,59 @@ def test_a_brand_with_a_higher_limit_may_say_so():
     pacer = Pacer(TELEGRAM, now=0.0, per_second=1000)
 
     assert pacer.take(500, 0.1) == 100
+
+
+def per_second(pacer: Pacer, begin: float, seconds: int) -> list[int]:
+    """How many went in each second, if somebody takes all there is every hundredth."""
+    return [
+        sum(pacer.take(1_000, begin + second + step / 100) for step in range(1, 101))
+        for second in range(seconds)
+    ]
+
+
+def test_after_a_takeover_it_begins_at_half_the_pace():
+    pacer = Pacer(TELEGRAM, now=0.0, careful=True)
+    went = per_second(pacer, 0.0, 12)
+
+    assert all(14 <= each <= 16 for each in went[:9])
+    assert went[11] >= 29
+
+
+def test_a_throttle_takes_a_part_of_the_pace_and_time_gives_it_back():
+    pacer = Pacer(TELEGRAM, now=0.0)
+    per_second(pacer, 0.0, 2)
+    pacer.throttled(2.0)
+    slower = pacer.rate(2.0)
+    pacer.throttled(2.5)
+    the_same_storm = pacer.rate(2.5)
+    pacer.throttled(4.0)
+    again = pacer.rate(4.0)
+
+    assert slower == 30 * 0.7
+    assert slower <= the_same_storm < 30 * 0.71
+    assert again < slower
+    assert pacer.rate(4.0 + 100) == 30
+
+
+def test_however_many_throttles_come_something_still_goes():
+    pacer = Pacer(TELEGRAM, now=0.0)
+    for second in range(0, 100, 2):
+        pacer.throttled(float(second))
+
+    assert 30 * 0.1 <= pacer.rate(100.0) <= 30 * 0.15
+
+
+def test_a_runner_that_begins_again_goes_on_with_the_pace_of_its_lane():
+    pacers, lane = Pacers(), new_id()
+    first = pacers.of(lane, 3, TELEGRAM, per_second=None, now=0.0)
+    first.address_wait("-7", group=True, now=0.0)
+    again = pacers.of(lane, 3, TELEGRAM, per_second=None, now=9.0)
+    told = pacers.of(lane, 3, TELEGRAM, per_second=60.0, now=9.0)
+    taken_over = pacers.of(lane, 5, TELEGRAM, per_second=60.0, now=9.0)
+
+    assert again is first
+    assert (first.rate(1.0), told.rate(9.1), taken_over.rate(9.1)) == (15, 60, 30)
+
+
+def test_the_first_owner_of_a_lane_need_not_be_careful():
+    assert Pacers().of(new_id(), 1, TELEGRAM, per_second=None, now=0.0).rate(0.0) == 30

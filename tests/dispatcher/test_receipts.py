@@ -1,6 +1,7 @@
 """A platform's later word finds its message, whichever of them comes first."""
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -9,6 +10,8 @@ import pytest
 from services.dispatcher import receipts
 from services.dispatcher.queries import settlements
 from services.dispatcher.queries.settlements import Settlement
+from services.dispatcher.settle import Verdict
+from services.dispatcher.states import Status
 from shared.contracts.campaigns import ReceiptIn
 from shared.ids import new_id
 from tests.dispatcher.desk_rig import Rig
@@ -59,13 +62,8 @@ async def settle(
         message_id=message_id,
         attempt_id=row["attempt_id"],
         part=row["part"],
-        status=status,
-        outcome="sent",
-        code=None,
-        wait=0,
-        advance=True,
-        costs_attempt=True,
-        started_at=datetime.now(UTC),
+        verdict=Verdict("sent", Status(status), advance=True),
+        started_at=time.time(),
         platform_ids=(platform_id,),
         answered=True,
     )

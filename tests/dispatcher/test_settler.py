@@ -1,22 +1,18 @@
 """What became of attempts is written down, whatever else cannot be."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from structlog.testing import capture_logs
 
 from services.dispatcher.queries import campaigns, events, receipts, slips
-from services.dispatcher.queries.settlements import Settlement
 from services.dispatcher.queries.slips import Claimed
-from services.dispatcher.settle import Verdict
 from services.dispatcher.settler import Settled, Settler
-from services.dispatcher.states import Status
 from services.dispatcher.window import Window
 from shared.contracts.campaigns import ReceiptIn
 from shared.ids import new_id
-from tests.dispatcher.queue_rows import Queue
+from tests.dispatcher.queue_rows import Queue, settlement_of
 
 _BLOCKED = """
 SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted
@@ -54,31 +50,9 @@ def settled(queue, message_id, attempt_id, *, platform_id="1", tells=False, **ch
         deadline=None,
         content=None,
     )
-    settlement = {
-        "account_id": queue.account_id,
-        "campaign_id": queue.campaign_id,
-        "message_id": message_id,
-        "attempt_id": attempt_id,
-        "part": 0,
-        "status": "sent",
-        "outcome": "sent",
-        "code": None,
-        "wait": 0.0,
-        "advance": True,
-        "costs_attempt": True,
-        "started_at": datetime.now(UTC),
-        "platform_ids": (platform_id,),
-        "answered": tells,
-        **changes,
-    }
-    return Settled(
-        brand_id=queue.brand_id,
-        account_id=queue.account_id,
-        message=message,
-        settlement=Settlement(**settlement),
-        verdict=Verdict(settlement["outcome"], Status(settlement["status"])),
-        landed=lambda slip_ids: None,
-    )
+    changes = {"platform_ids": (platform_id,), "answered": tells, **changes}
+    settlement = settlement_of(queue, message_id, attempt_id, **changes)
+    return Settled(queue.brand_id, message, settlement, lambda slip_ids: None)
 
 
 async def settle_all(queue, *those):
@@ -144,11 +118,10 @@ async def test_one_that_cannot_be_stored_does_not_hold_up_the_others(queue):
 async def test_the_outcome_is_stored_even_where_what_follows_from_it_cannot_be(queue):
     """The lane cannot be silenced for so long; that the message waits is known all the same."""
     message_id, attempt_id = await flying(queue, "1")
-    throttled = settled(
-        queue, message_id, attempt_id, status="queued", outcome="throttled", advance=False
+    endless = {"status": "queued", "outcome": "throttled", "pause_lane": timedelta.max}
+    window = await settle_all(
+        queue, settled(queue, message_id, attempt_id, advance=False, **endless)
     )
-    endless = Verdict("throttled", Status.QUEUED, pause_lane=timedelta.max)
-    window = await settle_all(queue, replace(throttled, verdict=endless))
 
     assert await queue.status(message_id) == "queued"
     assert window.used == 0

@@ -1,22 +1,21 @@
 """The intent: what is about to be sent is written down before its first byte leaves."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """One attempt that is about to begin, on a slip in its lane's hand."""
+class Intent(NamedTuple):
+    """One attempt that is about to begin, of a lane under its epoch."""
 
+    account_id: UUID
+    epoch: int
     message_id: UUID
-    slip_id: UUID
     attempt_id: UUID
     consent_event_id: str | None
-    epoch: int
 
 
 # The message must still wait, and its slip still be in this owner's hand. The ids stand twice, as
@@ -25,12 +24,10 @@ class Intent:
 _INTENT = """
 UPDATE dispatcher.message m SET status = 'sending', attempt_id = x.attempt_id,
     attempts = m.attempts + 1, consent_event_id = x.consent_event_id, updated_at = now()
-FROM unnest($3::uuid[], $4::uuid[], $5::uuid[], $6::uuid[], $7::bigint[])
-    AS x(id, slip_id, attempt_id, consent_event_id, epoch)
+FROM unnest($3::uuid[], $4::uuid[], $5::uuid[]) AS x(id, attempt_id, consent_event_id)
 WHERE m.brand_id = $1 AND m.day = $2 AND m.id = ANY($3) AND m.id = x.id AND m.status = 'queued'
-  AND m.slip_id = x.slip_id
-  AND EXISTS (SELECT FROM dispatcher.slip s
-      WHERE s.brand_id = $1 AND s.id = x.slip_id AND s.epoch = x.epoch)
+  AND EXISTS (SELECT FROM dispatcher.slip s, unnest($6::uuid[], $7::bigint[]) AS l(id, epoch)
+      WHERE s.brand_id = $1 AND s.id = m.slip_id AND s.account_id = l.id AND s.epoch = l.epoch)
 RETURNING m.id
 """
 
@@ -43,14 +40,22 @@ async def intend(
     Returns the messages that may go; one that was cancelled, or whose slip was taken away, does
     not come back, and must not be sent. One statement.
     """
+    lanes: dict[UUID, int] = {}
+    others = [x for x in intents if lanes.setdefault(x.account_id, x.epoch) != x.epoch]
+    if others:
+        # Of a lane that was lost and taken again meanwhile: each epoch is asked by itself.
+        intents = [x for x in intents if lanes[x.account_id] == x.epoch]
     rows = await connection.fetch(
         _INTENT,
         brand_id,
         day,
         [x.message_id for x in intents],
-        [x.slip_id for x in intents],
         [x.attempt_id for x in intents],
         [x.consent_event_id for x in intents],
-        [x.epoch for x in intents],
+        list(lanes),
+        list(lanes.values()),
     )
-    return {row[0] for row in rows}
+    going = {row[0] for row in rows}
+    if others:
+        going |= await intend(connection, brand_id=brand_id, day=day, intents=others)
+    return going

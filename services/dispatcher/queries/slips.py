@@ -22,9 +22,8 @@ _READ_AT_MOST = 64
 """Slips that one claim looks at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A message in its owner's hand."""
+class Claimed(NamedTuple):
+    """A message in its owner's hand. A tuple, because there are a million of them."""
 
     slip_id: UUID
     id: UUID

@@ -145,6 +145,16 @@ $body$
 """
 
 
+# Its owner may have to be a member of `pg_monitor` to see the sessions of others.
+HORIZON = """
+CREATE FUNCTION dispatcher.oldest_snapshot() RETURNS double precision
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $body$
+    SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8
+    FROM pg_stat_activity
+    WHERE backend_xmin IS NOT NULL AND datname = current_database() AND pid <> pg_backend_pid()
+$body$
+"""
+
 READ = ("message", "callback")
 
 
@@ -159,6 +169,9 @@ def upgrade() -> None:
     for table in READ:
         op.execute(f"ALTER TABLE dispatcher.{table} FORCE ROW LEVEL SECURITY")
     op.execute(ENSURE_DAYS)
+    op.execute(HORIZON)
+    op.execute("REVOKE ALL ON FUNCTION dispatcher.oldest_snapshot() FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION dispatcher.oldest_snapshot() TO {ROLE}")
     op.execute(ROOM)
     op.execute("ALTER TABLE dispatcher.slip ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE dispatcher.slip FORCE ROW LEVEL SECURITY")
