@@ -1,29 +1,28 @@
 """The machine under test: a durable PostgreSQL, and the services as the processes they are."""
 
 import asyncio
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import asyncpg
 import httpx
 
 from services.local.keys import SERVICES, Keys, fresh_keys
 from services.local.layout import Layout, PortTaken, check_ports, free_ports
-from services.local.postgres import OWNER, Cluster
+from services.local.postgres import Cluster
 from services.local.processes import ending_with_us
 from services.local.readiness import answers_ok
 from services.local.runner import find_runner
 from shared.migrate import migrate_all
 from tests.bench.figures import NotReal
+from tests.bench.proc import cpu_of_children, cpu_seconds
 
 ROOT = Path(__file__).resolve().parents[2]
 _TEMPLATE = "bench_template"
@@ -47,9 +46,14 @@ class House:
         """Return where a service listens."""
         return self.layout.address(name)[1]
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """The services' processes by name."""
+        return {name: process.pid for name, process in self.processes.items()}
+
     def cpu_seconds(self) -> dict[str, float]:
         """Return the processor time that each service has used so far."""
-        return {name: cpu_seconds(process.pid) for name, process in self.processes.items()}
+        return {name: cpu_seconds(pid) for name, pid in self.pids.items()}
 
 
 @dataclass
@@ -59,56 +63,109 @@ class Machine:
     cluster: Cluster
     keys: Keys
     folder: Path
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What one benchmark leaves for another: a prepared database, a run that both read."""
     _number: int = field(default=0)
 
     @asynccontextmanager
     async def house(
-        self, names: Sequence[str] = SERVICES, *, allowed: str = "", **settings: str
+        self,
+        names: Sequence[str] = SERVICES,
+        *,
+        allowed: str = "",
+        database: str = "",
+        **settings: str,
     ) -> AsyncIterator[House]:
-        """Run these services on a fresh database; `settings` are environment variables."""
-        self._number += 1
-        database = f"bench_{self._number}"
-        await self._execute(f"CREATE DATABASE {database} TEMPLATE {_TEMPLATE}")
-        layout = Layout(
-            folder=self.folder,
-            port=_free_base(),
-            metrics_ports=dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True)),
-            keys=self.keys,
-        )
+        """Run these services on a fresh database, or on one that was made and stays.
+
+        A name may end in `_2`: a second process of that service. `settings` are environment
+        variables.
+        """
+        async with AsyncExitStack() as stack:
+            name = database or await stack.enter_async_context(self.a_database())
+            layout = Layout(
+                folder=self.folder,
+                port=_free_base(),
+                metrics_ports=dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True)),
+                keys=self.keys,
+            )
+            processes: dict[str, subprocess.Popen[bytes]] = {}
+            try:
+                await self._start(layout, name, names, processes, allowed, settings)
+                api = httpx.AsyncClient(
+                    base_url=layout.url("gateway"),
+                    timeout=60,
+                    headers={"authorization": f"Bearer {self.keys.operator_key}"},
+                )
+                async with api:
+                    yield House(layout, self.keys, name, self.cluster.url(name), api, processes)
+            except BaseException:
+                _keep_logs(layout.folder)
+                raise
+            finally:
+                _end(list(processes.values()))
+
+    async def _start(
+        self,
+        layout: Layout,
+        database: str,
+        names: Sequence[str],
+        processes: dict[str, subprocess.Popen[bytes]],
+        allowed: str,
+        settings: Mapping[str, str],
+    ) -> None:
         urls = {
             role: self.cluster.url(database, role=role, password=password)
             for role, password in self.keys.role_passwords.items()
         }
-        told = {f"{name.upper()}_LOG_LEVEL": "warning" for name in names}
-        told |= {f"{name.upper()}_ALLOWED_ADDRESSES": allowed for name in names if allowed}
-        processes: dict[str, subprocess.Popen[bytes]] = {}
+        places: dict[str, tuple[str, int]] = {}
+        for name in names:
+            service, _, number = name.partition("_")
+            environment = layout.environment(service, urls)
+            places[name] = layout.address(service)
+            told = {"LOG_LEVEL": "warning"} | ({"ALLOWED_ADDRESSES": allowed} if allowed else {})
+            if number:
+                port, metrics = free_ports(2)
+                places[name] = (places[name][0], port)
+                told |= {"PORT": str(port), "METRICS_PORT": str(metrics)}
+            environment |= {f"{service.upper()}_{key}": value for key, value in told.items()}
+            processes[name] = _spawn(
+                layout.command(service),
+                {**environment, **settings},
+                layout.folder / f"{database}-{name}.log",
+            )
+        for name in names:
+            await _until_ready(name, places[name], processes[name])
+
+    @asynccontextmanager
+    async def a_database(self) -> AsyncIterator[str]:
+        """Copy the migrated database; drop the copy afterwards."""
+        name = await self.new_database()
         try:
-            for name in names:
-                environment = {**layout.environment(name, urls), **told, **settings}
-                processes[name] = _spawn(
-                    layout.command(name), environment, layout.folder / f"{database}-{name}.log"
-                )
-            for name in names:
-                await _until_ready(layout, name, processes[name])
-            async with httpx.AsyncClient(
-                base_url=layout.url("gateway"),
-                timeout=60,
-                headers={"authorization": f"Bearer {self.keys.operator_key}"},
-            ) as api:
-                yield House(layout, self.keys, database, self.cluster.url(database), api, processes)
-        except BaseException:
-            _keep_logs(layout.folder)
-            raise
+            yield name
         finally:
-            _end(list(processes.values()))
-            await self._execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+            await self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    async def new_database(self) -> str:
+        """Copy the migrated database; the copy stays as long as the machine."""
+        self._number += 1
+        name = f"bench_{self._number}"
+        await self.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        return name
+
+    def postgres_cpu_seconds(self) -> float:
+        """Return the processor time of PostgreSQL with all its processes."""
+        process = self.cluster._process
+        assert process is not None
+        return cpu_of_children(process.pid)
 
     async def prepare(self) -> None:
         """Make the database that is copied."""
-        await self._execute(f"CREATE DATABASE {_TEMPLATE}")
+        await self.execute(f"CREATE DATABASE {_TEMPLATE}")
         await migrate_all(self.cluster.url(_TEMPLATE), self.keys.role_passwords)
 
-    async def _execute(self, statement: str) -> None:
+    async def execute(self, statement: str) -> None:
+        """Run one statement as the owner, outside of any benchmark's database."""
         connection = await asyncpg.connect(self.cluster.url("postgres"))
         try:
             await connection.execute(statement)
@@ -132,66 +189,6 @@ async def a_machine() -> AsyncIterator[Machine]:
     finally:
         await asyncio.to_thread(cluster.remove)
         shutil.rmtree(home, ignore_errors=True)
-
-
-@contextmanager
-def a_child(module: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[bytes], bytes]]:
-    """Run a module of ours in a process of its own; yield it with its first line."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        preexec_fn=ending_with_us(signal.SIGKILL),
-    )
-    try:
-        yield process, first_line(process)
-    finally:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
-def first_line(process: subprocess.Popen[bytes]) -> bytes:
-    """Wait for the next line that a child prints."""
-    output: IO[bytes] | None = process.stdout
-    line = output.readline() if output is not None else b""
-    if not line:
-        raise NotReal("a child process ended before its time")
-    return line
-
-
-def cpu_seconds(pid: int) -> float:
-    """Return the user and system time of a process; 0 where there is no /proc."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def resident_mb(pid: int) -> float:
-    """Return how much memory a process holds, in MB; 0 where there is no /proc."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:
-        return 0.0
-    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
-
-
-def cpu_of_children(pid: int) -> float:
-    """Return the processor time of a process and of its living and buried children."""
-    total = 0.0
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        total += sum(int(each) for each in fields[11:15]) / os.sysconf("SC_CLK_TCK")
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            total += cpu_seconds(int(child))
-    except OSError:
-        return total
-    return total
 
 
 def _spawn(
@@ -228,8 +225,8 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-async def _until_ready(layout: Layout, name: str, process: subprocess.Popen[bytes]) -> None:
-    host, port = layout.address(name)
+async def _until_ready(name: str, place: tuple[str, int], process: subprocess.Popen[bytes]) -> None:
+    host, port = place
     try:
         async with asyncio.timeout(_READY_WITHIN):
             while not await answers_ok(host, port, "/readyz"):
@@ -249,15 +246,3 @@ def _free_base() -> int:
         except (PortTaken, OverflowError):
             continue
         return base
-
-
-__all__ = [
-    "OWNER",
-    "House",
-    "Machine",
-    "a_child",
-    "a_machine",
-    "cpu_of_children",
-    "first_line",
-    "resident_mb",
-]

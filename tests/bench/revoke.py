@@ -17,9 +17,10 @@ import orjson
 
 from shared import clock
 from tests.bench.brand import add_people, open_brand
+from tests.bench.campaign import ACCOUNTS, SETTINGS, Sending
+from tests.bench.children import a_child
 from tests.bench.figures import Figure, Measured, percentile, really
-from tests.bench.machine import Machine, a_child
-from tests.bench.send import ACCOUNTS, SETTINGS, Sending
+from tests.bench.machine import Machine
 from tests.bench.wire import pump, request
 
 CONNECTIONS = 2
