@@ -15,6 +15,7 @@ from rich.table import Table
 
 from tests.bench import (
     audience,
+    backlog,
     consent_check,
     expand,
     importing,
@@ -39,6 +40,7 @@ BENCHMARKS: dict[str, Callable[..., Awaitable[Measured]]] = {
     "revoke_ack_p99": revoke.measure,
     "expand": expand.measure,
     "launch_to_first": launch.measure,
+    "backlog": backlog.measure,
     "rss": rss.measure,
     "audience": audience.measure,
     "import": importing.measure,

@@ -1,0 +1,142 @@
+"""Claims as the dispatcher makes them, over messages that were laid out by SQL.
+
+The one file of the benchmarks that knows how messages wait: what a row of the queue looks like, and
+which of the dispatcher's functions takes it and puts it back.
+"""
+
+from datetime import date, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from services.dispatcher.app import PLANS
+from services.dispatcher.queries import messages
+from services.dispatcher.queries.messages import Claimed
+from shared.database import Database
+from shared.ids import new_id
+from tests.bench.figures import really
+from tests.bench.machine import Machine
+
+EPOCH = 1
+
+# A partition of its own, filled before it has its indexes: a million at a time are sorted faster
+# than they are inserted one by one. Account after account, as expansion lays them out.
+_NEW_PARTITION = """
+ALTER TABLE dispatcher.message DETACH PARTITION dispatcher.{partition};
+DROP TABLE dispatcher.{partition};
+CREATE TABLE dispatcher.{partition}
+    (LIKE dispatcher.message INCLUDING DEFAULTS INCLUDING CONSTRAINTS) WITH ({options});
+"""
+_ROWS = """
+INSERT INTO dispatcher.{partition} (brand_id, id, day, campaign_id, queue_id, account_id, person_id,
+    address, language, purpose, status, parts, due_at, grant_seq, consent_event_id)
+SELECT '{brand}', uuidv7(), current_date, '{campaign}', '{campaign}', account.id, uuidv7(),
+    (7000000000 + n)::text, 'it', 'marketing', 'queued', 1, now(), n, uuidv7()
+FROM unnest($1::uuid[]) AS account(id), generate_series(1, $2::int) AS n
+"""
+_ATTACH = """
+ALTER TABLE dispatcher.message ATTACH PARTITION dispatcher.{partition}
+    FOR VALUES FROM ('{day}') TO ('{next_day}')
+"""
+
+
+class Backlog:
+    """Messages of one campaign that wait in many lanes of one database."""
+
+    def __init__(self, owner: asyncpg.Connection, url: str, lanes: int) -> None:
+        """`url` is the database's address as the dispatcher's role."""
+        self.lanes = [new_id() for _ in range(lanes)]
+        self._owner = owner
+        self._brand_id, self._campaign_id = new_id(), new_id()
+        self._partition = ""
+        self._day = date.min
+        self._database = Database(url, pool_size=2, name="permesso bench", settings=PLANS)
+        self._claimed: list[Claimed] = []
+
+    async def lay_out(self, each: int) -> None:
+        """Let so many messages wait in each lane."""
+        await self._owner.execute("SET maintenance_work_mem = '512MB'")
+        await self._owner.execute(
+            "INSERT INTO dispatcher.campaign (brand_id, id, day, name, story_id, purpose,"
+            " account_ids, audience, status, accepted, expanded) VALUES"
+            " ($1, $2, current_date, 'Autumn', $2, 'marketing', $3, '{}', 'running', $4, true)",
+            self._brand_id,
+            self._campaign_id,
+            self.lanes,
+            each * len(self.lanes),
+        )
+        self._day, self._partition, options = await self._owner.fetchrow(
+            "SELECT current_date, relname, array_to_string(reloptions, ', ') FROM pg_class"
+            " WHERE oid = ('dispatcher.message_' || to_char(current_date, 'YYYYMMDD'))::regclass"
+        )
+        await self._owner.execute(self._named(_NEW_PARTITION.replace("{options}", options)))
+        await self._owner.execute(self._named(_ROWS), self.lanes, each)
+        await self._owner.execute(self._named(_ATTACH))
+        await self._tidy()
+
+    async def claim(self, lane: UUID, limit: int) -> int:
+        """Take messages of one lane as its runner does; return how many there were."""
+        async with self._database.connection(self._brand_id, durable=False) as connection:
+            claimed = await messages.claim(
+                connection,
+                brand_id=self._brand_id,
+                account_id=lane,
+                queue_id=self._campaign_id,
+                epoch=EPOCH,
+                limit=limit,
+            )
+        self._claimed += claimed
+        return len(claimed)
+
+    async def put_back(self) -> None:
+        """Put everything claimed back; see that each was claimed once and that all wait again."""
+        ids = {each.id for each in self._claimed}
+        really(len(ids) == len(self._claimed), "a message was claimed twice")
+        async with self._database.connection(self._brand_id) as connection:
+            await messages.release(
+                connection,
+                brand_id=self._brand_id,
+                day=self._claimed[0].day,
+                epoch=EPOCH,
+                waits=[(each.id, 0.0) for each in self._claimed],
+            )
+        self._claimed = []
+        await self._tidy()
+
+    async def waiting(self) -> int:
+        """Count what waits."""
+        found: int = await self._owner.fetchval(
+            "SELECT count(*) FROM dispatcher.message WHERE brand_id = $1 AND status = 'queued'",
+            self._brand_id,
+        )
+        return found
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._database.close()
+        await self._owner.close()
+
+    async def _tidy(self) -> None:
+        """Do now what autovacuum would do in the middle of a round."""
+        await self._owner.execute(f"VACUUM ANALYZE dispatcher.{self._partition}")
+
+    def _named(self, statement: str) -> str:
+        for name, value in (
+            ("partition", self._partition),
+            ("day", str(self._day)),
+            ("next_day", str(self._day + timedelta(days=1))),
+            ("brand", str(self._brand_id)),
+            ("campaign", str(self._campaign_id)),
+        ):
+            statement = statement.replace("{" + name + "}", value)
+        return statement
+
+
+async def open_backlog(machine: Machine, *, lanes: int, each: int) -> Backlog:
+    """Lay out a backlog in a database of its own."""
+    name = await machine.new_database()
+    role = "permesso_dispatcher"
+    url = machine.cluster.url(name, role=role, password=machine.keys.role_passwords[role])
+    backlog = Backlog(await asyncpg.connect(machine.cluster.url(name)), url, lanes)
+    await backlog.lay_out(each)
+    return backlog
