@@ -30,6 +30,7 @@ from tests.bench import (
 )
 from tests.bench.figures import Figure, Measured, NotReal, as_json
 from tests.bench.machine import ROOT, Machine, a_machine
+from tests.bench.profiling import profile_send
 
 BENCHMARKS: dict[str, Callable[..., Awaitable[Measured]]] = {
     "ingest": ingest.measure,
@@ -64,6 +65,17 @@ async def run(names: list[str], *, quick: bool) -> int:
     _write(BUILD / "bench.json", as_json(figures))
     _write(BUILD / "bench-rounds.json", orjson.dumps(details, option=orjson.OPT_INDENT_2))
     return 1 if broken else 0
+
+
+async def profile(*, quick: bool) -> int:
+    """Print where the time of a message of `send` goes."""
+    async with a_machine() as machine:
+        try:
+            print(await profile_send(machine, quick=quick))
+        except NotReal as error:
+            print(f"no profile, because {error}", file=sys.stderr)
+            return 1
+    return 0
 
 
 async def _one(
@@ -116,15 +128,18 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     options.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHMARKS))
     options.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
+    options.add_argument(
+        "--profile", action="store_true", help="say where a message's time goes (send alone)"
+    )
     told = options.parse_args()
     if unknown := [name for name in told.names if name not in BENCHMARKS]:
         options.error(f"there is no benchmark {', '.join(unknown)}")
-    return uvloop.run(
-        run(
-            told.names or [name for name in BENCHMARKS if name not in ONLY_BY_NAME],
-            quick=told.quick,
-        )
-    )
+    if told.profile:
+        if told.names != ["send"]:
+            options.error("only `send` has a profile: send --profile")
+        return uvloop.run(profile(quick=told.quick))
+    names = told.names or [name for name in BENCHMARKS if name not in ONLY_BY_NAME]
+    return uvloop.run(run(names, quick=told.quick))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class Backlog:
         self._partition = ""
         self._day = date.min
         self._database = Database(url, pool_size=2, name="permesso bench", settings=PLANS)
-        self._claimed: list[Claimed] = []
+        self._claimed: list[list[Claimed]] = []
 
     async def lay_out(self, each: int) -> None:
         """Let so many messages wait in each lane."""
@@ -85,21 +85,22 @@ class Backlog:
                 epoch=EPOCH,
                 limit=limit,
             )
-        self._claimed += claimed
+        self._claimed.append(claimed)
         return len(claimed)
 
     async def put_back(self) -> None:
         """Put everything claimed back; see that each was claimed once and that all wait again."""
-        ids = {each.id for each in self._claimed}
-        really(len(ids) == len(self._claimed), "a message was claimed twice")
-        async with self._database.connection(self._brand_id) as connection:
-            await messages.release(
-                connection,
-                brand_id=self._brand_id,
-                day=self._claimed[0].day,
-                epoch=EPOCH,
-                waits=[(each.id, 0.0) for each in self._claimed],
-            )
+        ids = {each.id for batch in self._claimed for each in batch}
+        really(len(ids) == sum(map(len, self._claimed)), "a message was claimed twice")
+        for batch in self._claimed:
+            async with self._database.connection(self._brand_id, durable=False) as connection:
+                await messages.release(
+                    connection,
+                    brand_id=self._brand_id,
+                    day=self._day,
+                    epoch=EPOCH,
+                    waits=[(each.id, 0.0) for each in batch],
+                )
         self._claimed = []
         await self._tidy()
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
@@ -74,11 +75,13 @@ class Machine:
         *,
         allowed: str = "",
         database: str = "",
+        through: Mapping[str, Sequence[str]] = MappingProxyType({}),
         **settings: str,
     ) -> AsyncIterator[House]:
         """Run these services on a fresh database, or on one that was made and stays.
 
-        A name may end in `_2`: a second process of that service. `settings` are environment
+        A name may end in `_2`: a second process of that service. One that is named in `through` is
+        started by that module, which is told the service's name. `settings` are environment
         variables.
         """
         async with AsyncExitStack() as stack:
@@ -91,7 +94,7 @@ class Machine:
             )
             processes: dict[str, subprocess.Popen[bytes]] = {}
             try:
-                await self._start(layout, name, names, processes, allowed, settings)
+                await self._start(layout, name, names, processes, allowed, through, settings)
                 api = httpx.AsyncClient(
                     base_url=layout.url("gateway"),
                     timeout=60,
@@ -112,6 +115,7 @@ class Machine:
         names: Sequence[str],
         processes: dict[str, subprocess.Popen[bytes]],
         allowed: str,
+        through: Mapping[str, Sequence[str]],
         settings: Mapping[str, str],
     ) -> None:
         urls = {
@@ -129,8 +133,11 @@ class Machine:
                 places[name] = (places[name][0], port)
                 told |= {"PORT": str(port), "METRICS_PORT": str(metrics)}
             environment |= {f"{service.upper()}_{key}": value for key, value in told.items()}
+            command = layout.command(service)
+            if way := through.get(name):
+                command = [command[0], *way, service]
             processes[name] = _spawn(
-                layout.command(service),
+                command,
                 {**environment, **settings},
                 layout.folder / f"{database}-{name}.log",
             )

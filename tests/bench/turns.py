@@ -1,8 +1,9 @@
 """Campaigns and a bare loop that take turns on one stub: what the sending benchmarks share."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
@@ -54,6 +55,7 @@ async def on_the_road(
     *,
     services: Sequence[str] = SERVICES,
     database: str = "",
+    through: Mapping[str, Sequence[str]] = MappingProxyType({}),
     **settings: str,
 ) -> AsyncIterator[OnTheRoad]:
     """Run a house with one brand, 16 accounts and so many people who said yes, and a stub."""
@@ -62,7 +64,13 @@ async def on_the_road(
         port = int(orjson.loads(line)["port"])
         address = f"127.0.0.1:{port}"
         house = await stack.enter_async_context(
-            machine.house(services, allowed=address, database=database, **{**SETTINGS, **settings})
+            machine.house(
+                services,
+                allowed=address,
+                database=database,
+                through=through,
+                **{**SETTINGS, **settings},
+            )
         )
         brand = await open_brand(
             house, accounts=ACCOUNTS, api_base=f"http://{address}", channel=road.channel
