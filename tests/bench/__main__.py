@@ -29,7 +29,8 @@ from tests.bench import (
     send_webhook,
 )
 from tests.bench.figures import Figure, Measured, NotReal, as_json
-from tests.bench.machine import ROOT, Machine, a_machine
+from tests.bench.house import ROOT
+from tests.bench.machine import Machine, a_machine
 from tests.bench.profiling import profile_send
 
 BENCHMARKS: dict[str, Callable[..., Awaitable[Measured]]] = {
@@ -90,8 +91,9 @@ async def _one(
     began = time.perf_counter()
     try:
         measured = await BENCHMARKS[name](machine, quick=quick)
-    except NotReal as error:
-        say.print(f"[red]{name}: no figure, because {error}[/red]")
+    except (NotReal, TimeoutError) as error:
+        why = str(error) or "it took too long"
+        say.print(f"[red]{name}: no figure, because {why}[/red]")
         return 1
     seconds = time.perf_counter() - began
     say.print(f"[dim]{name} took {seconds:.0f} s[/dim]")

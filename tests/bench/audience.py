@@ -13,7 +13,8 @@ from shared.ids import new_id
 from shared.security.service_tokens import Signer
 from tests.bench.brand import add_people
 from tests.bench.figures import Measured, rate, really
-from tests.bench.machine import House, Machine
+from tests.bench.house import House
+from tests.bench.machine import Machine
 from tests.bench.proc import resident_mb
 from tests.bench.wire import pump, request
 

@@ -7,7 +7,7 @@ times, one database after the other; what it claimed is put back after it.
 import time
 from typing import Any
 
-from tests.bench.claiming import Backlog, open_backlog
+from tests.bench.claiming import Backlog, a_backlog
 from tests.bench.figures import Measured, rate, really
 from tests.bench.machine import Machine
 
@@ -21,19 +21,17 @@ async def measure(machine: Machine, *, quick: bool) -> Measured:
     )
     results: list[dict[str, Any]] = []
     began = time.perf_counter()
-    large = await open_backlog(machine, lanes=LANES, each=many // LANES)
-    laid_out = time.perf_counter() - began
-    small = await open_backlog(machine, lanes=LANES, each=few // LANES)
-    try:
+    async with (
+        a_backlog(machine, lanes=LANES, each=many // LANES) as large,
+        a_backlog(machine, lanes=LANES, each=few // LANES) as small,
+    ):
+        laid_out = time.perf_counter() - began
         for number in range(rounds + 1):
             found = await _round(large, small, limit, sweeps)
             if number:  # The first round makes the plans, and warms the cache.
                 results.append(found)
         for backlog, waiting in ((large, many), (small, few)):
             really(await backlog.waiting() == waiting, "what was claimed did not come back")
-    finally:
-        await large.close()
-        await small.close()
     notes = {
         "waiting": many,
         "baseline_waiting": few,

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from tests.bench.figures import really
-from tests.bench.machine import House
+from tests.bench.house import House
 
 FIRST_ADDRESS = 7_000_000_000
 TEXT = "The autumn blend is here: come in, the first cup is ours. " * 3

@@ -11,7 +11,8 @@ import httpx
 
 from tests.bench.brand import TEXT, Brand
 from tests.bench.figures import really
-from tests.bench.machine import House, Machine
+from tests.bench.house import House
+from tests.bench.machine import Machine
 from tests.bench.proc import cpu_of_children
 
 ACCOUNTS = 16

@@ -12,7 +12,7 @@ import orjson
 
 from services.local.processes import ending_with_us
 from tests.bench.figures import NotReal
-from tests.bench.machine import ROOT
+from tests.bench.house import ROOT
 
 
 @contextmanager

@@ -4,6 +4,8 @@ The one file of the benchmarks that knows how messages wait: what a row of the q
 which of the dispatcher's functions takes it and puts it back.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -133,11 +135,15 @@ class Backlog:
         return statement
 
 
-async def open_backlog(machine: Machine, *, lanes: int, each: int) -> Backlog:
+@asynccontextmanager
+async def a_backlog(machine: Machine, *, lanes: int, each: int) -> AsyncIterator[Backlog]:
     """Lay out a backlog in a database of its own."""
-    name = await machine.new_database()
     role = "permesso_dispatcher"
-    url = machine.cluster.url(name, role=role, password=machine.keys.role_passwords[role])
-    backlog = Backlog(await asyncpg.connect(machine.cluster.url(name)), url, lanes)
-    await backlog.lay_out(each)
-    return backlog
+    async with machine.a_database() as name:
+        url = machine.cluster.url(name, role=role, password=machine.keys.role_passwords[role])
+        backlog = Backlog(await asyncpg.connect(machine.cluster.url(name)), url, lanes)
+        try:
+            await backlog.lay_out(each)
+            yield backlog
+        finally:
+            await backlog.close()

@@ -14,7 +14,8 @@ from shared.ids import new_id
 from shared.security.service_tokens import Signer
 from tests.bench.brand import FIRST_ADDRESS, add_people
 from tests.bench.figures import Measured, percentile, rate, really
-from tests.bench.machine import House, Machine
+from tests.bench.house import House
+from tests.bench.machine import Machine
 from tests.bench.wire import pump, request
 
 PATH = "/v1/consents/check"

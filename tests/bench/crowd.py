@@ -16,7 +16,8 @@ from tests.bench.brand import Brand, add_people, open_brand
 from tests.bench.campaign import ACCOUNTS, SETTINGS, Sending
 from tests.bench.children import a_child
 from tests.bench.figures import really
-from tests.bench.machine import House, Machine
+from tests.bench.house import House
+from tests.bench.machine import Machine
 
 FEW = 1_000
 # Whatever else is in the dispatcher's schema came with a campaign, and goes with it.
@@ -71,7 +72,7 @@ async def a_crowd(machine: Machine, *, quick: bool) -> AsyncIterator[Crowd]:
         really(orjson.loads(line)["port"] == port, "the stub has another port than before")
         address = f"127.0.0.1:{port}"
         house = await stack.enter_async_context(
-            machine.house(allowed=address, database=database, **SETTINGS)
+            machine.house(allowed=address, database=database, settings=SETTINGS)
         )
         connection = await asyncpg.connect(house.database)
         stack.push_async_callback(connection.close)

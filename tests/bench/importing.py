@@ -20,7 +20,7 @@ async def measure(machine: Machine, *, quick: bool) -> Measured:
     """Import one file; a row in ten has no evidence and must not become mailable."""
     rows = 20_000 if quick else 1_000_000
     names = ("consent", "dispatcher", "gateway")
-    async with machine.house(names, GATEWAY_RATE_PER_SECOND="100000") as house:
+    async with machine.house(names, settings={"GATEWAY_RATE_PER_SECOND": "100000"}) as house:
         brand = await open_brand(house, accounts=1, api_base="http://127.0.0.1:9/telegram")
         before = {name: resident_mb(house.processes[name].pid) for name in names}
         began = time.perf_counter()

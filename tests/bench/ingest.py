@@ -19,7 +19,8 @@ from tests.bench.brand import FIRST_ADDRESS, Brand, open_brand
 from tests.bench.campaign import SETTINGS
 from tests.bench.children import a_child
 from tests.bench.figures import Measured, percentile, rate, really
-from tests.bench.machine import House, Machine
+from tests.bench.house import House
+from tests.bench.machine import Machine
 from tests.bench.wire import answers, pump, request
 
 ACCOUNTS = 4
@@ -43,7 +44,7 @@ async def measure(machine: Machine, *, quick: bool) -> Measured:
         ports = [int(orjson.loads(each)["port"]) for each in (told, told_of_ceiling)]
         await _until_listening(ports)
         # Nothing is sent, so there need be no platform.
-        async with machine.house(**SETTINGS) as house:
+        async with machine.house(settings=SETTINGS) as house:
             brand = await open_brand(house, accounts=ACCOUNTS, api_base="http://127.0.0.1:9")
             connection = await asyncpg.connect(house.database)
             doors = await _doors(house, connection, brand)

@@ -15,7 +15,8 @@ import orjson
 
 from tests.bench import stacks, statements
 from tests.bench.figures import really
-from tests.bench.machine import ROOT, Machine
+from tests.bench.house import ROOT
+from tests.bench.machine import Machine
 from tests.bench.statements import Statement
 from tests.bench.turns import TELEGRAM, OnTheRoad, on_the_road
 

@@ -24,7 +24,7 @@ async def measure(machine: Machine, *, quick: bool) -> Measured:
         services=SERVICES,
         ready=_shared,
         proof=_shares,
-        DISPATCHER_IN_FLIGHT=str(IN_FLIGHT // 2),
+        settings={"DISPATCHER_IN_FLIGHT": str(IN_FLIGHT // 2)},
     )
 
 

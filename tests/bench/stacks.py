@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench.figures import NotReal
-from tests.bench.machine import ROOT
+from tests.bench.house import ROOT
 
 RATE = 400
 """Samples per second."""

@@ -14,7 +14,8 @@ from tests.bench.brand import add_people, open_brand
 from tests.bench.campaign import ACCOUNTS, IN_FLIGHT, SETTINGS, Sending
 from tests.bench.children import a_child, told
 from tests.bench.figures import Measured, rate
-from tests.bench.machine import House, Machine
+from tests.bench.house import House
+from tests.bench.machine import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ async def on_the_road(
     services: Sequence[str] = SERVICES,
     database: str = "",
     through: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    **settings: str,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[OnTheRoad]:
     """Run a house with one brand, 16 accounts and so many people who said yes, and a stub."""
     async with AsyncExitStack() as stack:
@@ -69,7 +70,7 @@ async def on_the_road(
                 allowed=address,
                 database=database,
                 through=through,
-                **{**SETTINGS, **settings},
+                settings={**SETTINGS, **settings},
             )
         )
         brand = await open_brand(
@@ -97,12 +98,12 @@ async def side_by_side(
     services: Sequence[str] = SERVICES,
     ready: Ready | None = None,
     proof: Proof | None = None,
-    **settings: str,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Measured:
     """Let a campaign and the bare loop take turns; the figure is in messages a second."""
     people, bare, rounds = (4_000, 2_000, 3) if quick else (20_000, 8_000, 5)
     results: list[dict[str, Any]] = []
-    async with on_the_road(machine, road, people, services=services, **settings) as on:
+    async with on_the_road(machine, road, people, services=services, settings=settings) as on:
         with a_child(road.bare, "--port", str(on.port)) as (baseline, _):
             if ready is not None:
                 await ready(on)
