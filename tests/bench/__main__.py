@@ -31,7 +31,7 @@ from tests.bench import (
 from tests.bench.figures import Figure, Measured, NotReal, as_json
 from tests.bench.house import ROOT
 from tests.bench.machine import Machine, a_machine
-from tests.bench.profiling import profile_send
+from tests.bench.profiling import ROADS, profile_sending
 
 BENCHMARKS: dict[str, Callable[..., Awaitable[Measured]]] = {
     "ingest": ingest.measure,
@@ -68,11 +68,11 @@ async def run(names: list[str], *, quick: bool) -> int:
     return 1 if broken else 0
 
 
-async def profile(*, quick: bool) -> int:
-    """Print where the time of a message of `send` goes."""
+async def profile(name: str, *, quick: bool) -> int:
+    """Print where the time of a message goes."""
     async with a_machine() as machine:
         try:
-            print(await profile_send(machine, quick=quick))
+            print(await profile_sending(name, machine, quick=quick))
         except NotReal as error:
             print(f"no profile, because {error}", file=sys.stderr)
             return 1
@@ -131,15 +131,17 @@ def main() -> int:
     options.add_argument("names", nargs="*", metavar="name", help=", ".join(BENCHMARKS))
     options.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     options.add_argument(
-        "--profile", action="store_true", help="say where a message's time goes (send alone)"
+        "--profile",
+        action="store_true",
+        help=f"say where a message's time goes ({' or '.join(ROADS)} alone)",
     )
     told = options.parse_args()
     if unknown := [name for name in told.names if name not in BENCHMARKS]:
         options.error(f"there is no benchmark {', '.join(unknown)}")
     if told.profile:
-        if told.names != ["send"]:
-            options.error("only `send` has a profile: send --profile")
-        return uvloop.run(profile(quick=told.quick))
+        if len(told.names) != 1 or told.names[0] not in ROADS:
+            options.error(f"name one that has a profile: {', '.join(ROADS)}")
+        return uvloop.run(profile(told.names[0], quick=told.quick))
     names = told.names or [name for name in BENCHMARKS if name not in ONLY_BY_NAME]
     return uvloop.run(run(names, quick=told.quick))
 

@@ -157,7 +157,7 @@ class Sending:
         """Say whether a message is still on its way."""
         found: bool = await self._connection.fetchval(
             "SELECT EXISTS (SELECT FROM dispatcher.message WHERE brand_id = $1 AND queue_id = $2"
-            f" AND account_id = ANY($3) AND status IN {_LIVE})",
+            f" AND campaign_id = $2 AND account_id = ANY($3) AND status IN {_LIVE})",
             self.brand.id,
             campaign_id,
             list(self.brand.accounts),

@@ -1,6 +1,6 @@
-"""Where the time of a message goes: `python -m tests.bench send --profile`.
+"""Where the time of a message goes: `python -m tests.bench send --profile`, or of `send_webhook`.
 
-Three campaigns of `send`: one whose processor time is counted by process, one in which the
+Three campaigns: one whose processor time is counted by process, one in which the
 dispatcher's stacks are sampled, and one in which PostgreSQL writes down every statement. What they
 show goes to build/bench-profile. These are accounts, not figures: looking costs time itself.
 """
@@ -18,7 +18,7 @@ from tests.bench.figures import really
 from tests.bench.house import ROOT
 from tests.bench.machine import Machine
 from tests.bench.statements import Statement
-from tests.bench.turns import TELEGRAM, OnTheRoad, on_the_road
+from tests.bench.turns import TELEGRAM, WEBHOOK, OnTheRoad, on_the_road
 
 FOLDER = ROOT / "build" / "bench-profile"
 _LINES = 30
@@ -26,25 +26,29 @@ _UNSEEN = 0.004
 """The share of the samples below which a line is left out."""
 
 
-async def profile_send(machine: Machine, *, quick: bool) -> str:
+ROADS = {"send": TELEGRAM, "send_webhook": WEBHOOK}
+
+
+async def profile_sending(name: str, machine: Machine, *, quick: bool) -> str:
     """Take the three accounts; write them to files, and return the page that is for people."""
+    road = ROADS[name]
     people = 4_000 if quick else 20_000
     FOLDER.mkdir(parents=True, exist_ok=True)
     file = FOLDER / "dispatcher.stacks"
     through = {"dispatcher": stacks.way_to_start(file)}
-    async with on_the_road(machine, TELEGRAM, people, through=through) as on:
+    async with on_the_road(machine, road, people, through=through) as on:
         # The first campaign of a process opens the accounts, the connections, the plans.
         await on.sending.campaign(people)
         costs = await on.sending.campaign(people)
         await _sampled(on, people, file)
     page = [
-        f"# A message of `send`: {costs['rate']:,.0f} a second",
+        f"# A message of `{name}`: {costs['rate']:,.0f} a second",
         *_table("processor time, µs per message, by process", _costs(costs)),
         *_sampled_tables(stacks.read(file), costs["dispatcher_cpu_us"]),
     ]
     async with machine.a_database() as database:
         await statements.log_all(machine, database)
-        async with on_the_road(machine, TELEGRAM, people, database=database) as on:
+        async with on_the_road(machine, road, people, database=database) as on:
             await on.sending.campaign(people)
             page += await _asked(machine, on, people)
     text = "\n".join(page) + "\n"
