@@ -24,8 +24,6 @@ FOLDER = ROOT / "build" / "bench-profile"
 _LINES = 30
 _UNSEEN = 0.004
 """The share of the samples below which a line is left out."""
-
-
 ROADS = {"send": TELEGRAM, "send_webhook": WEBHOOK}
 
 
