@@ -13,7 +13,9 @@ from shared.ids import new_id
 from shared.security.service_tokens import Signer
 from tests.bench.brand import add_people
 from tests.bench.figures import Measured, rate, really
-from tests.bench.machine import House, Machine, resident_mb
+from tests.bench.house import House
+from tests.bench.machine import Machine
+from tests.bench.proc import resident_mb
 from tests.bench.wire import pump, request
 
 PATH, COUNT_PATH = "/v1/audience", "/v1/audience/count"

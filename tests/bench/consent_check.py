@@ -14,7 +14,8 @@ from shared.ids import new_id
 from shared.security.service_tokens import Signer
 from tests.bench.brand import FIRST_ADDRESS, add_people
 from tests.bench.figures import Measured, percentile, rate, really
-from tests.bench.machine import House, Machine, cpu_of_children
+from tests.bench.house import House
+from tests.bench.machine import Machine
 from tests.bench.wire import pump, request
 
 PATH = "/v1/consents/check"
@@ -132,6 +133,7 @@ class _Asking:
             self._allowed += sum(each["allowed"] for each in orjson.loads(body)["results"])
 
     def _cpu(self) -> dict[str, float]:
-        process = self._machine.cluster._process
-        assert process is not None
-        return {**self._house.cpu_seconds(), "postgres": cpu_of_children(process.pid)}
+        return {
+            **self._house.cpu_seconds(),
+            "postgres": self._machine.postgres_cpu_seconds(),
+        }

@@ -32,7 +32,7 @@ class Measured:
     notes: dict[str, Any] = field(default_factory=dict)
 
 
-def rate(name: str, unit: str, rounds: Sequence[dict[str, Any]]) -> Figure:
+def rate(name: str, unit: str, rounds: Sequence[dict[str, Any]], *, digits: int = 1) -> Figure:
     """Return the medians of the rounds' `ours` and `baseline`, and the median of their ratios.
 
     Both sides of a round ran one after the other, so that a busy neighbour slows both: the ratio
@@ -41,7 +41,7 @@ def rate(name: str, unit: str, rounds: Sequence[dict[str, Any]]) -> Figure:
     ours = median(each["ours"] for each in rounds)
     baseline = median(each["baseline"] for each in rounds)
     ratio = median(each["ours"] / each["baseline"] for each in rounds)
-    return Figure(name, round(ours, 1), unit, round(baseline, 1), round(ratio, 3))
+    return Figure(name, round(ours, digits), unit, round(baseline, digits), round(ratio, 3))
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -8,7 +8,8 @@ import asyncpg
 
 from tests.bench.brand import FIRST_ADDRESS, open_brand
 from tests.bench.figures import Figure, Measured, really
-from tests.bench.machine import Machine, resident_mb
+from tests.bench.machine import Machine
+from tests.bench.proc import resident_mb
 
 PIECE = 1_000
 """Rows in one piece of the body, as it is streamed."""
@@ -19,15 +20,15 @@ async def measure(machine: Machine, *, quick: bool) -> Measured:
     """Import one file; a row in ten has no evidence and must not become mailable."""
     rows = 20_000 if quick else 1_000_000
     names = ("consent", "dispatcher", "gateway")
-    async with machine.house(names, GATEWAY_RATE_PER_SECOND="100000") as house:
+    async with machine.house(names, settings={"GATEWAY_RATE_PER_SECOND": "100000"}) as house:
         brand = await open_brand(house, accounts=1, api_base="http://127.0.0.1:9/telegram")
         before = {name: resident_mb(house.processes[name].pid) for name in names}
         began = time.perf_counter()
-        answer = await brand.api.post(
+        answer = await house.api.post(
             "/v1/consents/imports",
             params={"account_id": str(brand.accounts[0])},
             content=_file(rows),
-            headers={"content-type": "text/csv"},
+            headers={"content-type": "text/csv", **brand.headers},
             timeout=3_600,
         )
         seconds = time.perf_counter() - began

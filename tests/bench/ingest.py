@@ -16,9 +16,11 @@ from services.gateway.routes import secret_context
 from shared.ids import new_id
 from shared.security.sealing import Sealer
 from tests.bench.brand import FIRST_ADDRESS, Brand, open_brand
+from tests.bench.campaign import SETTINGS
+from tests.bench.children import a_child
 from tests.bench.figures import Measured, percentile, rate, really
-from tests.bench.machine import House, Machine, a_child, cpu_of_children
-from tests.bench.send import SETTINGS
+from tests.bench.house import House
+from tests.bench.machine import Machine
 from tests.bench.wire import answers, pump, request
 
 ACCOUNTS = 4
@@ -42,7 +44,7 @@ async def measure(machine: Machine, *, quick: bool) -> Measured:
         ports = [int(orjson.loads(each)["port"]) for each in (told, told_of_ceiling)]
         await _until_listening(ports)
         # Nothing is sent, so there need be no platform.
-        async with machine.house(**SETTINGS) as house:
+        async with machine.house(settings=SETTINGS) as house:
             brand = await open_brand(house, accounts=ACCOUNTS, api_base="http://127.0.0.1:9")
             connection = await asyncpg.connect(house.database)
             doors = await _doors(house, connection, brand)
@@ -66,13 +68,11 @@ async def _burst(
     numbers: Iterator[int],
 ) -> dict[str, Any]:
     """Send one burst to the gateway; return its rate, latencies and costs."""
-    process = machine.cluster._process
-    assert process is not None
-    before = {**house.cpu_seconds(), "postgres": cpu_of_children(process.pid)}
+    before = {**house.cpu_seconds(), "postgres": machine.postgres_cpu_seconds()}
     load = await pump(
         house.port("gateway"), iter(_webhooks(doors, burst, numbers)), connections=CONNECTIONS
     )
-    after = {**house.cpu_seconds(), "postgres": cpu_of_children(process.pid)}
+    after = {**house.cpu_seconds(), "postgres": machine.postgres_cpu_seconds()}
     really(load.statuses == {200: burst}, f"the gateway answered {load.statuses}")
     stored, handled = await connection.fetchrow(
         "SELECT count(*), count(*) FILTER (WHERE state <> 'new') FROM gateway.inbox"

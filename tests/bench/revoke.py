@@ -17,9 +17,10 @@ import orjson
 
 from shared import clock
 from tests.bench.brand import add_people, open_brand
+from tests.bench.campaign import ACCOUNTS, SETTINGS, Sending
+from tests.bench.children import a_child
 from tests.bench.figures import Figure, Measured, percentile, really
-from tests.bench.machine import Machine, a_child
-from tests.bench.send import ACCOUNTS, SETTINGS, Sending
+from tests.bench.machine import Machine
 from tests.bench.wire import pump, request
 
 CONNECTIONS = 2
@@ -33,7 +34,7 @@ async def measure(machine: Machine, *, quick: bool) -> Measured:
     latencies: list[float] = []
     with a_child("tests.bench.stub") as (stub, told):
         address = f"127.0.0.1:{int(orjson.loads(told)['port'])}"
-        async with machine.house(allowed=address, **SETTINGS) as house:
+        async with machine.house(allowed=address, settings=SETTINGS) as house:
             brand = await open_brand(house, accounts=ACCOUNTS, api_base=f"http://{address}")
             connection = await asyncpg.connect(house.database)
             await add_people(connection, brand_id=brand.id, accounts=brand.accounts, count=people)

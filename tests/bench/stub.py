@@ -9,7 +9,8 @@ import argparse
 import asyncio
 import json
 import time
-from typing import cast
+from collections.abc import Callable
+from typing import Any, cast
 
 import httptools
 import uvloop
@@ -42,6 +43,15 @@ class Counter:
             self.first_at = self.last_at
         self.posts += 1
 
+    def reset(self) -> None:
+        """Count anew."""
+        self.posts, self.first_at, self.last_at = 0, 0.0, 0.0
+
+    def told(self) -> bytes:
+        """Say what was counted, as JSON."""
+        counted = {"posts": self.posts, "first_at": self.first_at, "last_at": self.last_at}
+        return json.dumps(counted).encode()
+
 
 class StubConnection(asyncio.Protocol):
     """One client; requests are answered when their last byte has come."""
@@ -67,33 +77,51 @@ class StubConnection(asyncio.Protocol):
         if self._parser.get_method() == b"POST":
             self._counter.count()
             self._transport.write(_ANSWER)
+            self.on_post()
             return
-        body = json.dumps(vars(self._counter)).encode()
-        if self._url == b"/reset":
-            vars(self._counter).update(vars(Counter()))
+        body = self.answer_to(self._url)
         self._transport.write(
             b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
         )
 
+    def on_post(self) -> None:
+        """Do nothing more; a stub that keeps what was posted does it here."""
 
-async def start_stub(port: int = 0) -> tuple[asyncio.Server, int]:
+    def answer_to(self, path: bytes) -> bytes:
+        """Answer a GET."""
+        body = self._counter.told()
+        if path == b"/reset":
+            self._counter.reset()
+        return body
+
+
+async def start_stub(
+    port: int = 0,
+    counter: Counter | None = None,
+    connection: Callable[[Any], StubConnection] = StubConnection,
+) -> tuple[asyncio.Server, int]:
     """Listen on loopback; return the server and its port."""
-    counter = Counter()
+    counting = counter or Counter()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: StubConnection(counter), "127.0.0.1", port, backlog=1_024
+        lambda: connection(counting), "127.0.0.1", port, backlog=1_024
     )
     return server, int(server.sockets[0].getsockname()[1])
 
 
-async def _serve(port: int) -> None:
-    server, port = await start_stub(port)
+def main(counter: Counter, connection: Callable[[Any], StubConnection]) -> None:
+    """Print the port, and serve until stopped."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--port", type=int, default=0)
+    uvloop.run(_serve(options.parse_args().port, counter, connection))
+
+
+async def _serve(port: int, counter: Counter, connection: Callable[[Any], StubConnection]) -> None:
+    server, port = await start_stub(port, counter, connection)
     print(json.dumps({"port": port}), flush=True)
     async with server:
         await server.serve_forever()
 
 
 if __name__ == "__main__":
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--port", type=int, default=0)
-    uvloop.run(_serve(options.parse_args().port))
+    main(Counter(), StubConnection)
