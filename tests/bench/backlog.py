@@ -17,7 +17,7 @@ LANES = 100
 async def measure(machine: Machine, *, quick: bool) -> Measured:
     """Claim in turns from both."""
     many, few, limit, sweeps, rounds = (
-        (500_000, 5_000, 16, 2, 5) if quick else (5_000_000, 50_000, 64, 4, 9)
+        (512_000, 25_600, 64, 2, 5) if quick else (5_120_000, 51_200, 64, 4, 9)
     )
     results: list[dict[str, Any]] = []
     began = time.perf_counter()
