@@ -30,9 +30,11 @@ async def take_in(
     brand_id: UUID,
     request: Request,
     x_file_name: Annotated[str | None, Header(max_length=1_000)] = None,
+    content_type: Annotated[str, Header(max_length=200)] = "",
 ) -> Media:
     """Store the body: a JPEG, PNG, WebP, GIF or MP4 of at most 60 MiB. Equal bytes, equal id."""
-    return await media.take_in(desk.media, brand_id, await request.body(), name=x_file_name)
+    data = await request.body()
+    return await media.take_in(desk.media, brand_id, data, name=x_file_name, claimed=content_type)
 
 
 @router.get("/{media_id}")
