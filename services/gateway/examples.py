@@ -98,6 +98,8 @@ MEDIA: Final = {
     "width": 1080,
     "height": 1920,
     "seconds": None,
+    "codec": None,
+    "sound": None,
     "bytes": 248113,
 }
 
@@ -175,6 +177,7 @@ CAMPAIGN: Final = {
     "finished_at": None,
     "expanded": False,
     "totals": TOTALS,
+    "ending": None,
     "excluded": {},
 }
 RUNNING: Final = {
@@ -183,6 +186,14 @@ RUNNING: Final = {
     "launched_at": LATER,
     "expanded": True,
     "totals": {**TOTALS, "accepted": 1200, "queued": 700, "sent": 499, "withheld": {"revoked": 1}},
+    "ending": {
+        "expires_after": 86400,
+        "ended_at": None,
+        "waiting": 0,
+        "deleted": 0,
+        "replaced": 0,
+        "kept": {},
+    },
     "excluded": {"no_consent": 35},
 }
 PREFLIGHT: Final = {

@@ -248,6 +248,48 @@ async def test_a_message_that_was_sent_after_the_list_was_made_has_its_own_time(
         assert story.shown() == [0]
 
 
+async def test_a_campaign_that_still_grows_is_listed_again(urls: Urls) -> None:
+    async with over(urls, people=3) as story:
+        # As if the audience were not looked through yet, and one page came after the list.
+        late = story.people[0]
+        await story.rig.sql("UPDATE dispatcher.campaign SET expanded = false, status = 'paused'")
+        await story.rig.sql(
+            "UPDATE dispatcher.message SET campaign_id = brand_id WHERE address = $1", late
+        )
+        await story.let_pass(HOUR)
+        await story.work()
+        first = await story.report()
+        await story.rig.sql(
+            "UPDATE dispatcher.message SET campaign_id = $1 WHERE address = $2",
+            story.campaign.id,
+            late,
+        )
+        await story.rig.sql("UPDATE dispatcher.campaign SET expanded = true, status = 'finished'")
+        await story.due_now()
+        await story.work()
+        between = await story.report()
+        await story.let_pass(HOUR)
+        await story.work()
+        last = await story.report()
+
+        assert (first.deleted, first.waiting, first.ended_at) == (2, 0, None)
+        assert between.ended_at is None
+        assert (last.deleted, last.waiting) == (3, 0)
+        assert last.ended_at is not None
+
+
+async def test_a_channel_that_takes_nothing_back_keeps_everything(
+    urls: Urls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with over(urls, people=2) as story:
+        monkeypatch.delattr("channels.telegram.outbound.TelegramSender.take_back")
+        await story.let_pass(HOUR)
+        await story.work()
+
+        assert (await story.report()).kept == {"not_possible": 2}
+        assert story.shown() == [1, 1]
+
+
 class Died(Exception):
     """As if the process had been killed here."""
 

@@ -33,7 +33,11 @@ async def upload_media(
     house: Parts,
     by: By,
 ) -> Media:
-    """Upload a picture or a video (`multipart/form-data`). Equal bytes get the same id again."""
+    """Upload a picture or a video (`multipart/form-data`). Equal bytes get the same id again.
+
+    It is kept upright and without metadata (places, cameras, thumbnails), so `sha256` and `bytes`
+    may differ from the file's. A picture may be larger than a platform takes: each gets it smaller.
+    """
     if not file.size:
         raise wrong_field("/file", "The file is empty.")
     if file.size > LARGEST:
