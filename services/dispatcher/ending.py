@@ -95,16 +95,17 @@ async def _list_page(desk: Desk, brand_id: UUID, row: Mapping[str, Any]) -> bool
             ids = [message_id for message_id, _, _ in page]
             facts = await queries.facts(connection, brand_id=brand_id, message_ids=ids)
             lines = _lines(facts.values(), now, span)
-            more = len(page) == PAGE
-            cursor = {"last": last, "account": str(page[-1][1]), "address": page[-1][2]}
+            cursor = None
+            if len(page) == PAGE:
+                cursor = {"last": last, "account": str(page[-1][1]), "address": page[-1][2]}
             await queries.store_page(
                 connection,
                 brand_id=brand_id,
                 campaign_id=campaign_id,
                 lines=lines,
                 before=before,
-                after=cursor if more else None,
-                listed=last and not more,
+                after=cursor,
+                listed=last and cursor is None,
                 begun_at=now if before is None else None,
             )
             await _wake(connection, brand_id, lines)

@@ -158,7 +158,7 @@ async def _one(step: _Step, row: Any, facts: Facts | None) -> Result:
         return Result(message_id, "kept", "unknown")
     if facts.address is None:
         return Result(message_id, "kept", "erased")
-    if not isinstance(step.account.sender, TakesBack):
+    if step.account.channel.capabilities.take_back is None:
         return Result(message_id, "kept", "not_possible")
     language = facts.language or ""
     parts = step.parts.get(facts.campaign_id, {}).get(language, ())
