@@ -162,14 +162,12 @@ async def _one(step: _Step, row: Any, facts: Facts | None) -> Result:
         return Result(message_id, "kept", "not_possible")
     language = facts.language or ""
     parts = step.parts.get(facts.campaign_id, {}).get(language, ())
+    if any(each.part >= len(parts) for each in sent):
+        return Result(message_id, "kept", "no_rendering")
     recall = Recall(
         message_id=message_id,
         address=facts.address,
-        parts=tuple(
-            SentPart(parts[each.part], each.platform_ids, each.at)
-            for each in sent
-            if each.part < len(parts)
-        ),
+        parts=tuple(SentPart(parts[each.part], each.platform_ids, each.at) for each in sent),
         tombstone=tombstones.words(language),
     )
     return await _ask(step, row, recall, whole=len(sent) == len(facts.told))

@@ -98,6 +98,7 @@ async def test_what_is_too_old_says_that_it_is_over_in_its_language(urls: Urls) 
         assert (shown["text"], shown["buttons"]) == ("Questa storia è finita.", [])
 
 
+TWO_PARTS = [{"text": "A" * 4_000}, {"text": "B" * 4_000}]
 BUTTON = {"label": "Shop", "url": "https://shop.example/"}
 
 
@@ -152,23 +153,36 @@ async def test_what_nobody_knows_is_said_to_be_kept(urls: Urls) -> None:
         assert report.ended_at is not None
 
 
+async def test_what_was_in_flight_when_its_owner_died_is_said_to_be_kept(urls: Urls) -> None:
+    """A takeover calls it unknown, and no attempt says so."""
+    async with over(urls, people=2) as story:
+        [(lost,)] = await story.rig.sql(
+            "UPDATE dispatcher.message SET status = 'unknown' WHERE address = $1 RETURNING id",
+            story.people[0],
+        )
+        await story.rig.sql("DELETE FROM dispatcher.attempt WHERE message_id = $1", lost)
+        await story.let_pass(HOUR)
+        await story.work()
+
+        assert (await story.report()).kept == {"unknown": 1}
+        assert story.shown() == [1, 0]
+
+
 async def test_a_part_that_nobody_knows_keeps_the_message_though_the_rest_is_deleted(
     urls: Urls,
 ) -> None:
-    def loses_the_second(platform) -> None:
-        platform.faults.add(Fault("answer_lost", left=1, methods=frozenset(["sendmessage"])))
-
-    frames = [{"media_id": None, "text": "A" * 4_000}, {"text": "B" * 4_000}]
-
-    def second_only(platform) -> None:
-        loses_the_second(platform)
-
-    async with over(urls, people=1, before=second_only, frames=frames) as story:
+    async with over(urls, people=1, frames=[{"text": "Ciao"}, *TWO_PARTS]) as story:
+        # As if the answer to the last part had been lost.
+        await story.rig.sql(
+            "UPDATE dispatcher.attempt SET outcome = 'unknown', platform_ids = '{}' WHERE part > 0"
+        )
+        await story.rig.sql("UPDATE dispatcher.message SET status = 'partial'")
         await story.let_pass(HOUR)
         await story.work()
         report = await story.report()
 
         assert (report.deleted, report.kept) == (0, {"unknown": 1})
+        assert story.shown() == [1]
 
 
 async def test_an_erased_person_is_reached_no_more(urls: Urls) -> None:
@@ -185,6 +199,16 @@ async def test_an_erased_person_is_reached_no_more(urls: Urls) -> None:
 
         assert (await story.report()).kept == {"erased": 1}
         assert story.shown() == [1, 0]
+
+
+async def test_nothing_is_called_deleted_that_could_not_be_named(urls: Urls) -> None:
+    async with over(urls, people=1) as story:
+        await story.rig.sql("DELETE FROM dispatcher.rendering")
+        await story.let_pass(HOUR)
+        await story.work()
+
+        assert (await story.report()).kept == {"no_rendering": 1}
+        assert story.calls() == []
 
 
 async def test_a_deleted_account_keeps_everything(urls: Urls) -> None:

@@ -57,6 +57,16 @@ async def test_a_reference_that_the_platform_forgot_is_forgotten_here_at_least(a
         await kept.reference(media_id)
 
 
+async def test_a_newer_reference_is_known_though_it_could_not_be_stored(away):
+    media_id = new_id()
+    kept = shelf(away)
+    with capture_logs():
+        await kept.keep(media_id, "new")
+        await kept.forget(media_id, "old")
+
+    assert await kept.reference(media_id) == "new"
+
+
 async def test_media_that_are_not_there_are_the_storys_fault(dispatcher_database):
     with pytest.raises(BadContent):
         await shelf(dispatcher_database).file(new_id())

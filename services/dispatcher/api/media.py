@@ -30,11 +30,10 @@ async def take_in(
     brand_id: UUID,
     request: Request,
     x_file_name: Annotated[str | None, Header(max_length=1_000)] = None,
-    content_type: Annotated[str, Header(max_length=200)] = "",
 ) -> Media:
     """Store the body: a JPEG, PNG, WebP, GIF or MP4 of at most 60 MiB. Equal bytes, equal id."""
-    data = await request.body()
-    return await media.take_in(desk.media, brand_id, data, name=x_file_name, claimed=content_type)
+    data, claimed = await request.body(), request.headers.get("content-type", "")
+    return await media.take_in(desk.media, brand_id, data, name=x_file_name, claimed=claimed)
 
 
 @router.get("/{media_id}")
