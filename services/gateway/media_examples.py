@@ -1,6 +1,6 @@
 """Worked examples of media, and of what became of a story that is over."""
 
-from typing import Final
+from typing import Any, Final
 
 MEDIA_ID: Final = "019ab0c4-7c00-7000-8000-000000000004"
 
@@ -17,7 +17,7 @@ MEDIA: Final = {
     "bytes": 248113,
 }
 
-ENDING: Final = {
+ENDING: Final[dict[str, Any]] = {
     "expires_after": 86400,
     "ended_at": None,
     "waiting": 0,
