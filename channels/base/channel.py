@@ -9,8 +9,10 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from channels.base.media import PictureLimits, VideoLimits
 from channels.base.outcomes import Sent
 from channels.base.settings import AccountSettings
+from channels.base.taking_back import TakeBack
 from channels.base.webhook import Stamp, WebhookRequest
 from shared.contracts.inbound import InboundEvent
 from shared.contracts.stories import Choice, Part, RenderedStory, Rendering
@@ -44,6 +46,11 @@ class Capabilities:
     """The platform sends us webhooks."""
     asks: bool = False
     """We can ask a person by ourselves: answers are tapped below a text, and the taps come back."""
+    take_back: TakeBack | None = None
+    """What can be done with a message whose story is over; the sender is a `TakesBack` then."""
+    pictures: PictureLimits | None = None
+    """What a picture is made to fit before it is sent; none: it is sent as it is."""
+    videos: VideoLimits | None = None
     leaving_erases: bool = False
     """The platform wants what is known of a person deleted when they leave (`PersonLeft`). Its
     people are merged with nobody, so that all that came from there can go, and nothing else."""
@@ -71,7 +78,7 @@ class MediaShelf(Protocol):
         ...
 
     async def file(self, media_id: UUID) -> MediaFile:
-        """Return the bytes."""
+        """Return the bytes, of a picture as it fits the platform (`Capabilities.pictures`)."""
         ...
 
     async def keep(
@@ -84,8 +91,8 @@ class MediaShelf(Protocol):
         """The upload failed; the next caller of `reference` becomes the uploader."""
         ...
 
-    async def forget(self, media_id: UUID) -> None:
-        """The platform no longer knows the reference."""
+    async def forget(self, media_id: UUID, reference: str) -> None:
+        """The platform no longer knows this reference; a newer one stays."""
         ...
 
 

@@ -1,7 +1,10 @@
 """Telegram: bots that talk to people through the Bot API."""
 
+from datetime import timedelta
+
 from channels.base.channel import Capabilities, Channel, Pace
-from channels.telegram import inbound, render
+from channels.base.taking_back import TakeBack
+from channels.telegram import frames, inbound, render
 from channels.telegram.addresses import is_group, normalise
 from channels.telegram.credentials import Credentials
 
@@ -20,6 +23,11 @@ telegram = Channel(
         # a second for a bot, one a second for a person with short bursts, 20 a minute for a group.
         pace=Pace(per_second=28, address_interval=1, address_burst=3, group_per_minute=20),
         asks=True,
+        # https://core.telegram.org/bots/api#deletemessage. About thirty calls a second are a bot's,
+        # and its sends take 28 of them.
+        take_back=TakeBack(delete_within=timedelta(hours=48), replaces=True, beside=2),
+        pictures=frames.PICTURES,
+        videos=frames.VIDEOS,
     ),
     credentials=Credentials,
     settings=render.Settings,

@@ -26,6 +26,9 @@ from channels.base.outcomes import (
 
 REFERENCE_UNKNOWN = "reference_unknown"
 """Telegram does not know the file id that we sent; the bytes would help."""
+MESSAGE_GONE = "message_gone"
+MESSAGE_STAYS = "message_stays"
+"""It can be neither deleted nor edited any more, or not the one of the two that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +116,11 @@ RULES: tuple[Rule, ...] = (
     Rule(413, "", BadContent, "too_large"),
     # What was asked for is done already, or came too late.
     Rule(400, "message is not modified", Sent, "not_modified"),
-    Rule(400, "message to edit not found", Refused, "message_gone"),
-    Rule(400, "message to delete not found", Refused, "message_gone"),
-    Rule(400, "message can't be deleted", Refused, "message_stays"),
+    Rule(400, "message to edit not found", Refused, MESSAGE_GONE),
+    Rule(400, "message to delete not found", Refused, MESSAGE_GONE),
+    Rule(400, "message can't be deleted", Refused, MESSAGE_STAYS),
+    Rule(400, "message can't be edited", Refused, MESSAGE_STAYS),
+    Rule(400, "there is no caption in the message to edit", Refused, MESSAGE_STAYS),
     Rule(400, "query is too old", Refused, "tap_too_old"),
     # The bot.
     Rule(401, "", AccountBroken, "token_revoked"),

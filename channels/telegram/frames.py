@@ -1,12 +1,13 @@
 """A story's frames as Telegram can take them: checked, with a finding for all that cannot stay.
 
-The limits: https://core.telegram.org/bots/api#sending-files and #sendphoto. A megabyte is counted
-as 1,000,000 bytes, the smaller of its two meanings.
+The limits: https://core.telegram.org/bots/api#sending-files, #sendphoto and #sendvideo. A megabyte
+is counted as 1,000,000 bytes, the smaller of its two meanings.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
+from channels.base.media import PictureLimits, VideoLimits, fit_picture, video_problems
 from channels.base.text import shorten, utf16_length, visible
 from shared.contracts.stories import Button, Finding, Frame, MediaFacts, RenderedStory
 
@@ -14,10 +15,15 @@ MOST_FRAMES = 30
 TEXT_LIMIT = 4_096
 CAPTION_LIMIT = 1_024
 
-_PHOTO_BYTES = 10_000_000
-_VIDEO_BYTES = 50_000_000
-_PHOTO_SIDES = 10_000
-_PHOTO_RATIO = 20
+PICTURES = PictureLimits(
+    formats=("image/jpeg", "image/png", "image/webp"),
+    most_bytes=10_000_000,
+    most_sides=10_000,
+    most_ratio=20,
+)
+VIDEOS = VideoLimits(most_bytes=50_000_000, codecs=("h264", "hevc"))
+"""Other codecs are taken too, and come as a file that some clients cannot play."""
+_ONLY_WARNED = frozenset(["video_codec", "video_sound"])
 
 Kind = Literal["photo", "video", "animation"]
 _KINDS: dict[str, Kind] = {
@@ -112,30 +118,33 @@ def _read_shot(
         taken = "Telegram takes JPEG, PNG, WebP and GIF pictures, and MP4 videos"
         findings.append(error("media_type", index, f"{taken}; this is {facts.mime[:80]}"))
         return None
-    problem = _photo_problem(facts) if kind == "photo" else _video_problem(facts)
-    if problem is not None:
-        findings.append(error(problem[0], index, problem[1]))
-        return None
-    return Shot(kind, facts)
+    fits = _photo_fits if kind == "photo" else _video_fits
+    return Shot(kind, facts) if fits(index, facts, findings) else None
 
 
-def _photo_problem(facts: MediaFacts) -> tuple[str, str] | None:
-    if facts.bytes > _PHOTO_BYTES:
-        return "photo_too_large", "Telegram takes photos of at most 10 MB"
-    short, long = sorted((facts.width, facts.height))
-    if short < 1 or short + long > _PHOTO_SIDES or long > short * _PHOTO_RATIO:
-        return (
-            "photo_dimensions",
-            "on Telegram a photo's width and height add up to at most 10,000 pixels, and none is "
-            f"more than 20 times the other; this one is {facts.width} × {facts.height}",
-        )
-    return None
+def _photo_fits(index: int, facts: MediaFacts, findings: list[Finding]) -> bool:
+    """Say whether a photo can be sent, with a finding when it is made smaller or cannot be."""
+    size = f"{facts.width:,} × {facts.height:,}"
+    found = fit_picture(facts, PICTURES)
+    if found is None:
+        narrow = "on Telegram no side of a photo is more than 20 times the other"
+        findings.append(error("photo_dimensions", index, f"{narrow}; this one is {size}"))
+    elif (found.width, found.height) != (facts.width, facts.height):
+        smaller = f"the picture is made smaller: {size} becomes {found.width:,} × {found.height:,}"
+        findings.append(warning("picture_fitted", index, smaller))
+    elif found.changed:
+        lighter = "the picture is compressed anew: Telegram takes photos of at most 10 MB"
+        findings.append(warning("picture_fitted", index, lighter))
+    return found is not None
 
 
-def _video_problem(facts: MediaFacts) -> tuple[str, str] | None:
-    if facts.bytes > _VIDEO_BYTES:
-        return "video_too_large", "Telegram takes videos of at most 50 MB"
-    return None
+def _video_fits(index: int, facts: MediaFacts, findings: list[Finding]) -> bool:
+    problems = video_problems(facts, VIDEOS)
+    for code, told in problems:
+        say = warning if code in _ONLY_WARNED else error
+        shown = f"Telegram shows {told}" if say is warning else f"Telegram takes {told}"
+        findings.append(say(code, index, shown))
+    return all(code in _ONLY_WARNED for code, _ in problems)
 
 
 def _read_button(index: int, button: Button | None, findings: list[Finding]) -> Button | None:

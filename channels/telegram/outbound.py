@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from channels.base.channel import AddressPolicy, Connected, Delivery, MediaShelf
 from channels.base.outcomes import AccountBroken, Refused, SendError, Sent, TryAgain
-from channels.telegram import media
+from channels.base.taking_back import Recall, TakenBack, Turn
+from channels.telegram import media, taking_back
 from channels.telegram.addresses import is_group
 from channels.telegram.credentials import Credentials
 from channels.telegram.errors import REFERENCE_UNKNOWN
@@ -38,6 +39,8 @@ UPDATES = ("message", "edited_message", "callback_query", "my_chat_member")
 _CONNECTIONS_TO_US = 40
 _OUTLINES = 64
 """Parts that are kept serialised: a campaign has one for each language."""
+_TAKE_BACK_WITHIN = 10
+"""Seconds: an answer that is lost only means that the call is made again."""
 _UPLOAD_BYTES_PER_SECOND = 500_000
 
 _METHODS: Mapping[str, type[TelegramMethod[Any]]] = {
@@ -136,7 +139,20 @@ class TelegramSender:
         )
 
     async def _send_media(self, delivery: Delivery) -> Taken:
-        """Send by file ids, or with the bytes of what Telegram does not have yet."""
+        """Send by file ids, or with the bytes of what Telegram does not have yet.
+
+        A file id that Telegram forgot took nothing, so this very attempt goes on with the bytes, if
+        there is time: it is no fault of the message, and must not cost it a try.
+        """
+        try:
+            return await self._send_once(delivery)
+        except _ReferenceForgotten:
+            try:
+                return await self._send_once(delivery)
+            except _ReferenceForgotten as error:
+                raise TryAgain("reference_forgotten") from error
+
+    async def _send_once(self, delivery: Delivery) -> Taken:
         part, load = delivery.part, media.Load()
         try:
             await media.pick_up(part.media, self._shelf, load, delivery.start_before)
@@ -171,7 +187,7 @@ class TelegramSender:
         return taken
 
     async def _doubt_references(self, error: AiogramError, load: media.Load) -> None:
-        """Forget the file ids that Telegram refused, so that the next try brings the bytes.
+        """Forget the file ids that Telegram refused, so that the bytes are brought again.
 
         A refusal of a call without file ids is about the bytes, and final.
         """
@@ -179,9 +195,17 @@ class TelegramSender:
         if not (isinstance(outcome, SendError) and outcome.code == REFERENCE_UNKNOWN):
             return
         if load.known:
-            for media_id in load.known:
-                await self._shelf.forget(media_id)
-            raise TryAgain("reference_forgotten") from error
+            for media_id, reference in load.known.items():
+                await self._shelf.forget(media_id, reference)
+            raise _ReferenceForgotten from error
+
+    async def take_back(self, recall: Recall, turn: Turn) -> TakenBack:
+        """Delete a message within its 48 hours, or let it say that it is over."""
+
+        async def call(method: TelegramMethod[Any]) -> object:
+            return await self._bot(method, request_timeout=_TAKE_BACK_WITHIN)
+
+        return await taking_back.take_back(call, recall, turn)
 
     async def connect(self, webhook_url: str, secret: str) -> Connected:
         """Ask who the bot is, name our webhook, and see that Telegram took it."""
@@ -216,6 +240,10 @@ class TelegramSender:
     async def close(self) -> None:
         """Let go of every connection."""
         await self._client.close()
+
+
+class _ReferenceForgotten(Exception):
+    """Telegram refused a file id that it gave us; the shelf has forgotten it too."""
 
 
 def _sent(taken: Taken) -> Sent:

@@ -1,6 +1,7 @@
 """Webhook: a brand's own system as a channel, spoken to by signed posts both ways."""
 
 from channels.base.channel import Capabilities, Channel, Pace
+from channels.base.taking_back import TakeBack
 from channels.webhook import inbound, render, signing
 from channels.webhook.addresses import normalise
 from channels.webhook.credentials import Credentials
@@ -15,6 +16,7 @@ webhook = Channel(
         tells_delivered=True,
         tells_read=True,
         removes_doubles=True,
+        take_back=TakeBack(beside=20),
     ),
     credentials=Credentials,
     outbound="channels.webhook.outbound",

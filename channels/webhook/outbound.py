@@ -15,9 +15,10 @@ from channels.base.outcomes import (
     TooLate,
     TryAgain,
 )
+from channels.base.taking_back import Recall, TakenBack, Turn
 from channels.webhook.answers import refusal
 from channels.webhook.credentials import Credentials
-from channels.webhook.signing import inbound_key, webhook_id
+from channels.webhook.signing import ended_id, inbound_key, webhook_id
 from shared import clock, ids
 from shared.http import (
     NotSent,
@@ -67,6 +68,18 @@ class WebhookSender:
         }
         await self._post(message_id, document, start_before=delivery.start_before)
         return Sent((message_id,))
+
+    async def take_back(self, recall: Recall, turn: Turn) -> TakenBack:
+        """Tell the brand's system that a story is over; a 2xx says that it shows it no more."""
+        document: dict[str, object] = {
+            "type": "ended",
+            "message_id": str(recall.message_id),
+            "address": recall.address,
+            "parts": [number for sent in recall.parts for number in sent.platform_ids],
+        }
+        await turn()
+        await self._post(ended_id(recall.message_id), document, start_before=None)
+        return TakenBack("deleted")
 
     async def connect(self, webhook_url: str, secret: str) -> Connected:
         """Tell the brand's system where to post what people say, and the secret to sign it with."""

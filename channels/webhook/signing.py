@@ -13,6 +13,11 @@ def webhook_id(message_id: UUID, part_number: int) -> str:
     return f"msg_{derived_id(message_id, f'part/{part_number}').hex}"
 
 
+def ended_id(message_id: UUID) -> str:
+    """Return the one id of the word that a message's story is over."""
+    return f"msg_{derived_id(message_id, 'ended').hex}"
+
+
 def inbound_key(secret: str) -> bytes:
     """Return the key for what the brand's system posts to us.
 

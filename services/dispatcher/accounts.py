@@ -166,7 +166,13 @@ class Accounts:
         channel = self._channels[row.channel]
         context = sealing_context(row.brand_id, row.id)
         plain = orjson.loads(self._sealer.open(row.credentials, context=context))
-        shelf = Shelf(self._database, self._store, brand_id=row.brand_id, account_id=row.id)
+        shelf = Shelf(
+            self._database,
+            self._store,
+            brand_id=row.brand_id,
+            account_id=row.id,
+            pictures=channel.capabilities.pictures,
+        )
         sender = channel.open(
             channel.credentials.model_validate(plain), shelf=shelf, addresses=self._addresses
         )

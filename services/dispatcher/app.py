@@ -80,6 +80,7 @@ def create_app(
                 yield
         finally:
             await desk.accounts.close()
+            await desk.media.close()
             await desk.callbacks.close()
             await desk.consent.close()
             await heart.close()

@@ -12,12 +12,12 @@ import asyncpg
 import structlog
 
 from services.dispatcher import events
-from services.dispatcher.queries import campaigns, slips
+from services.dispatcher.queries import campaigns, ending, slips
 from services.dispatcher.queries.campaigns import COLUMNS
 from services.dispatcher.work import DONE, later, never
 from shared import clock
 from shared.contracts.accounts import EventType
-from shared.contracts.campaigns import AudienceIn, Campaign, CampaignStatus, Totals
+from shared.contracts.campaigns import AudienceIn, Campaign, CampaignStatus, Ending, Totals
 from shared.database import Database
 from shared.ids import new_id
 from shared.problems import Problem
@@ -39,9 +39,10 @@ async def read(database: Database, brand_id: UUID, campaign_id: UUID) -> Campaig
     """Return a campaign with its totals of this moment, or raise `NoSuchCampaign`."""
     async with database.connection(brand_id) as connection:
         row = await campaigns.find(connection, brand_id=brand_id, campaign_id=campaign_id)
+        ended = await ending.reports(connection, brand_id=brand_id, campaign_ids=[campaign_id])
     if row is None:
         raise NoSuchCampaign(str(campaign_id))
-    return campaign(row)
+    return campaign(row, ended.get(campaign_id))
 
 
 async def check(database: Database, brand_id: UUID, campaign_id: UUID) -> None:
@@ -57,7 +58,9 @@ async def page(
     """Return campaigns from the newest to the oldest."""
     async with database.connection(brand_id) as connection:
         rows = await campaigns.page(connection, brand_id=brand_id, before=before, limit=limit)
-    return [campaign(row) for row in rows]
+        ids = [row["id"] for row in rows]
+        ended = await ending.reports(connection, brand_id=brand_id, campaign_ids=ids)
+    return [campaign(row, ended.get(row["id"])) for row in rows]
 
 
 async def pause(
@@ -203,15 +206,23 @@ def launch_at(row: Mapping[str, Any]) -> datetime:
     return max(now, send_at - EARLIEST_ZONE if row["recipient_local_time"] else send_at)
 
 
-def campaign(row: Mapping[str, Any]) -> Campaign:
-    """Return a row with its counts as the contract has it."""
+def campaign(row: Mapping[str, Any], ended: Mapping[str, Any] | None = None) -> Campaign:
+    """Return a row with its counts, and those of its ending, as the contract has it."""
     fields = {name: row[name] for name in COLUMNS if name not in _HIDDEN}
     return Campaign(
         **fields,
         # Checked when it came in, and up to 100,000 addresses long.
         audience=AudienceIn.model_construct(**audience_fields(row["audience"])),
         totals=totals(row),
+        ending=None if ended is None else ending_of(ended),
     )
+
+
+def ending_of(row: Mapping[str, Any]) -> Ending:
+    """Return what became of a campaign's messages as the contract has it."""
+    done = row["deleted"] + row["replaced"] + sum(row["kept"].values())
+    fields = {name: row[name] for name in Ending.model_fields if name != "waiting"}
+    return Ending(waiting=row["messages"] - done, **fields)
 
 
 def audience_fields(stored: Mapping[str, Any]) -> dict[str, Any]:

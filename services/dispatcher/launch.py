@@ -1,5 +1,6 @@
 """Launch a campaign: freeze what will be said, and let it run, now or when it is due."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from services.dispatcher import campaigns, events, stories
+from services.dispatcher import campaigns, ending, events, stories
 from services.dispatcher.campaigns import NoSuchCampaign
 from services.dispatcher.desk import Desk
 from services.dispatcher.queries import campaigns as queries
@@ -29,6 +30,15 @@ Renderings = dict[UUID, dict[str, Rendering]]
 """By account, then by language."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Sendable:
+    """What a campaign says, and with whose accounts."""
+
+    story: Story
+    accounts: dict[UUID, AccountRow]
+    renderings: Renderings
+
+
 async def launch(desk: Desk, brand_id: UUID, campaign_id: UUID) -> None:
     """Launch a draft, or schedule it. Repeat as you like."""
     row = await _read(desk.database, brand_id, campaign_id)
@@ -37,11 +47,11 @@ async def launch(desk: Desk, brand_id: UUID, campaign_id: UUID) -> None:
         return
     if status != CampaignStatus.DRAFT:
         raise Problem(409, "wrong_status", f"A campaign that is {status} cannot be launched.")
-    renderings = await _sendable(desk, brand_id, row)
+    sendable = await _sendable(desk, brand_id, row)
     if campaigns.launch_at(row) > clock.now() + timedelta(seconds=1):
         await _schedule(desk.database, brand_id, campaign_id)
     else:
-        await _start(desk, brand_id, campaign_id, renderings, CampaignStatus.DRAFT)
+        await _start(desk, brand_id, campaign_id, sendable, CampaignStatus.DRAFT)
 
 
 async def launch_scheduled(desk: Desk, brand_id: UUID, campaign_id: UUID) -> timedelta | None:
@@ -50,14 +60,14 @@ async def launch_scheduled(desk: Desk, brand_id: UUID, campaign_id: UUID) -> tim
         row = await _read(desk.database, brand_id, campaign_id)
         if row["status"] != CampaignStatus.SCHEDULED:
             return DONE
-        renderings = await _sendable(desk, brand_id, row)
+        sendable = await _sendable(desk, brand_id, row)
     except NoSuchCampaign:
         return DONE
     except Problem as problem:
         await campaigns.pause(desk.database, brand_id, campaign_id, reason=problem.code)
         log.warning("campaign.not_launched", campaign=str(campaign_id), reason=problem.code)
         return DONE
-    await _start(desk, brand_id, campaign_id, renderings, CampaignStatus.SCHEDULED)
+    await _start(desk, brand_id, campaign_id, sendable, CampaignStatus.SCHEDULED)
     return DONE
 
 
@@ -93,8 +103,8 @@ def errors_of(accounts: dict[UUID, AccountRow], renderings: Renderings) -> list[
     return list(dict.fromkeys(findings))
 
 
-async def _sendable(desk: Desk, brand_id: UUID, row: Any) -> Renderings:
-    _, accounts, renderings = await renderings_of(desk, brand_id, row)
+async def _sendable(desk: Desk, brand_id: UUID, row: Any) -> _Sendable:
+    story, accounts, renderings = await renderings_of(desk, brand_id, row)
     if len(accounts) < len(row["account_ids"]):
         raise Problem(409, "account_gone", "An account of the campaign was deleted.")
     if row["deadline"] is not None and row["deadline"] <= clock.now():
@@ -113,7 +123,7 @@ async def _sendable(desk: Desk, brand_id: UUID, row: Any) -> Renderings:
                 for f in errors
             ],
         )
-    return renderings
+    return _Sendable(story, accounts, renderings)
 
 
 async def _schedule(database: Database, brand_id: UUID, campaign_id: UUID) -> None:
@@ -136,7 +146,7 @@ async def _start(
     desk: Desk,
     brand_id: UUID,
     campaign_id: UUID,
-    renderings: Renderings,
+    sendable: _Sendable,
     expected: CampaignStatus,
 ) -> None:
     now = clock.now()
@@ -145,7 +155,7 @@ async def _start(
         row = await _locked_if(connection, brand_id, campaign_id, expected)
         if row is None:
             return
-        for account_id, by_language in renderings.items():
+        for account_id, by_language in sendable.renderings.items():
             await queries.freeze_rendering(
                 connection,
                 brand_id=brand_id,
@@ -166,8 +176,25 @@ async def _start(
         told = campaigns.event("campaign.launched", row, id=derived_id(campaign_id, "launched"))
         await events.record(connection, brand_id, [told])
         await later(connection, brand_id, "expand", campaign_id)
+        await ending.plan(
+            connection,
+            brand_id,
+            campaign_id,
+            launched_at=now,
+            expires_after=sendable.story.expires_after,
+        )
+    _warm(desk, brand_id, sendable)
     desk.nudge_work()
-    log.info("campaign.launched", campaign=str(campaign_id), accounts=len(renderings))
+    log.info("campaign.launched", campaign=str(campaign_id), accounts=len(sendable.accounts))
+
+
+def _warm(desk: Desk, brand_id: UUID, sendable: _Sendable) -> None:
+    """Let the pictures be made to fit while the first page of the audience is looked at."""
+    for account_id, by_language in sendable.renderings.items():
+        limits = desk.channels[sendable.accounts[account_id].channel].capabilities.pictures
+        parts = [part for rendering in by_language.values() for part in rendering.parts]
+        if limits is not None:
+            desk.media.warm(brand_id, {each for part in parts for each in part.media}, limits)
 
 
 async def _have_days(database: Database, now: datetime) -> None:

@@ -9,6 +9,7 @@ from services.dispatcher.queries import accounts
 from shared.contracts.base import Contract
 from shared.contracts.campaigns import ChannelFinding, StoryIn
 from shared.contracts.stories import (
+    Finding,
     Frame,
     MediaFacts,
     Part,
@@ -49,7 +50,7 @@ def render(
     languages = {story.language: story.frames}
     for language, variant in story.variants.items():
         languages.setdefault(language, variant.frames)
-    return {
+    rendered = {
         language: channel.render(
             RenderedStory(
                 title=story.title,
@@ -61,6 +62,29 @@ def render(
         )
         for language, frames in languages.items()
     }
+    if (finding := _about_its_end(channel, story.expires_after)) is None:
+        return rendered
+    return {
+        language: rendering.model_copy(update={"findings": (*rendering.findings, finding)})
+        for language, rendering in rendered.items()
+    }
+
+
+def _about_its_end(channel: Channel, expires_after: int | None) -> Finding | None:
+    """Say what a channel cannot do when the story is over; none when it can delete it."""
+    if expires_after is None:
+        return None
+    can = channel.capabilities.take_back
+    if can is None:
+        code, message = "stays", "nothing can be taken back on this channel: the story stays"
+    elif can.delete_within is None or can.delete_within.total_seconds() > expires_after:
+        return None
+    else:
+        hours = f"{can.delete_within.total_seconds() / 3600:g} hours"
+        code = "ends_in_words" if can.replaces else "stays"
+        instead = "its words give way to a line that says so" if can.replaces else "the story stays"
+        message = f"messages can be deleted for {hours} on this channel; when it is over, {instead}"
+    return Finding(level="warning", code=code, message=message)
 
 
 def choose_language(wanted: str | None, available: Iterable[str], *, default: str) -> str:

@@ -7,7 +7,16 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from channels.base.channel import Channel
-from services.dispatcher import account_setup, aftermath, campaigns, expand, launch, refreshing
+from services.dispatcher import (
+    account_setup,
+    aftermath,
+    campaigns,
+    ending,
+    expand,
+    launch,
+    refreshing,
+    taking_back,
+)
 from services.dispatcher.callbacks import CallbackRunner
 from services.dispatcher.days import DayKeeper
 from services.dispatcher.deliver import DeliveryRunner
@@ -71,6 +80,21 @@ def handlers(desk: Desk) -> Mapping[str, Handler]:
     }
 
 
+def endings(desk: Desk) -> Mapping[str, Handler]:
+    """Return what is done for stories that are over.
+
+    In a list of its own, as it calls platforms: one that hangs must not hold up a launch.
+    """
+
+    async def end_it(item: Item) -> timedelta | None:
+        return await ending.end(desk, item.brand_id, item.subject_id)
+
+    async def take_it_back(item: Item) -> timedelta | None:
+        return await taking_back.take_back(desk, item.brand_id, item.subject_id)
+
+    return {"end": end_it, "take_back": take_it_back}
+
+
 def runners(desk: Desk, house: House) -> MakeRunner:
     """Return what makes the runner of a lane, by its kind."""
 
@@ -104,6 +128,7 @@ async def running(
             workers.start(DayKeeper(desk.database), rest=60.0)
             workers.start(WorkRunner(desk.database, handlers(desk)), rest=0.5, wake=work_wake)
             workers.start(Horizon(desk.database), rest=5.0)
+            workers.start(WorkRunner(desk.database, endings(desk)), rest=0.5)
             workers.start(FeedFollower(desk), rest=0.5)
             workers.start(desk.accounts, rest=5.0)
             if witness is not None:

@@ -5,7 +5,8 @@ taken, and after it a reference that could not be kept costs one more upload.
 """
 
 import asyncio
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -13,40 +14,66 @@ import asyncpg
 import structlog
 
 from channels.base.channel import MediaFile
+from channels.base.media import PictureLimits
 from channels.base.outcomes import BadContent, TryAgain
+from services.dispatcher.darkroom import NotMedia
 from services.dispatcher.store import NoSuchMedia
+from shared import clock
 from shared.database import Database, DatabaseUnavailable
 
 log = structlog.get_logger()
 
 _AWAY = (DatabaseUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_BEFORE = timedelta(minutes=1)
+"""Before a reference expires it is no longer used: a send takes some time to arrive."""
 
 
 class Store(Protocol):
     """Where the bytes are."""
 
-    async def read(self, brand_id: UUID, media_id: UUID) -> MediaFile:
-        """Return a picture or a video with its bytes."""
+    async def read_fitted(
+        self, brand_id: UUID, media_id: UUID, limits: PictureLimits | None
+    ) -> MediaFile:
+        """Return a picture or a video with its bytes, a picture as it fits."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A reference, and until when it is used; None: until the platform says otherwise."""
+
+    reference: str
+    until: datetime | None
+
+    @property
+    def holds(self) -> bool:
+        return self.until is None or self.until - clock.now() > _BEFORE
 
 
 class Shelf:
     """See `channels.base.channel.MediaShelf`. One per open account; references are cached."""
 
     def __init__(
-        self, database: Database, store: Store, *, brand_id: UUID, account_id: UUID
+        self,
+        database: Database,
+        store: Store,
+        *,
+        brand_id: UUID,
+        account_id: UUID,
+        pictures: PictureLimits | None = None,
     ) -> None:
-        """Keep references for one account of one brand."""
+        """Keep references for one account of one brand, on a platform with these limits."""
         self._database = database
         self._store = store
         self._brand_id = brand_id
         self._account_id = account_id
-        self._known: dict[UUID, str] = {}
+        self._pictures = pictures
+        self._known: dict[UUID, _Known] = {}
         self._uploading: dict[UUID, asyncio.Event] = {}
 
     async def reference(self, media_id: UUID) -> str | None:
         """Return the platform's reference; none makes the caller the uploader."""
-        while (known := self._known.get(media_id)) is None:
+        while (known := self._known.get(media_id)) is None or not known.holds:
             if (upload := self._uploading.get(media_id)) is not None:
                 await upload.wait()
                 continue
@@ -63,14 +90,16 @@ class Shelf:
                 return None
             self._known[media_id] = stored
             self._done(media_id)
-        return known
+        return known.reference
 
     async def file(self, media_id: UUID) -> MediaFile:
         """Return the bytes."""
         try:
-            return await self._store.read(self._brand_id, media_id)
+            return await self._store.read_fitted(self._brand_id, media_id, self._pictures)
         except NoSuchMedia as error:
             raise BadContent("no_media") from error
+        except NotMedia as error:
+            raise BadContent("picture_not_fitted") from error
         except _AWAY as error:
             raise TryAgain("media_unavailable") from error
 
@@ -78,7 +107,7 @@ class Shelf:
         self, media_id: UUID, reference: str, *, expires_at: datetime | None = None
     ) -> None:
         """Remember the platform's reference, and let those who wait use it."""
-        self._known[media_id] = reference
+        self._known[media_id] = _Known(reference, expires_at)
         self._done(media_id)
         await self._write(
             "INSERT INTO dispatcher.media_upload"
@@ -94,13 +123,19 @@ class Shelf:
         """The upload was not taken; whoever waits becomes the uploader."""
         self._done(media_id)
 
-    async def forget(self, media_id: UUID) -> None:
-        """The platform no longer knows the reference: the next caller uploads again."""
-        self._known.pop(media_id, None)
+    async def forget(self, media_id: UUID, reference: str) -> None:
+        """The platform no longer knows this reference: the next caller uploads again.
+
+        Many sends hear of it at about the same time, and one has uploaded anew before the last.
+        """
+        known = self._known.get(media_id)
+        if known is not None and known.reference == reference:
+            del self._known[media_id]
         await self._write(
             "DELETE FROM dispatcher.media_upload"
-            " WHERE brand_id = $1 AND account_id = $2 AND media_id = $3",
+            " WHERE brand_id = $1 AND account_id = $2 AND media_id = $3 AND reference = $4",
             media_id,
+            reference,
         )
 
     def _done(self, media_id: UUID) -> None:
@@ -114,14 +149,14 @@ class Shelf:
         except _AWAY as error:
             log.warning("media.not_remembered", reason=type(error).__name__)
 
-    async def _stored(self, media_id: UUID) -> str | None:
+    async def _stored(self, media_id: UUID) -> _Known | None:
         async with self._database.connection(self._brand_id) as connection:
-            reference: str | None = await connection.fetchval(
-                "SELECT reference FROM dispatcher.media_upload WHERE brand_id = $1"
-                " AND account_id = $2 AND media_id = $3"
-                " AND (expires_at IS NULL OR expires_at > now())",
+            row = await connection.fetchrow(
+                "SELECT reference, expires_at FROM dispatcher.media_upload WHERE brand_id = $1"
+                " AND account_id = $2 AND media_id = $3",
                 self._brand_id,
                 self._account_id,
                 media_id,
             )
-        return reference
+        known = None if row is None else _Known(row["reference"], row["expires_at"])
+        return known if known is not None and known.holds else None

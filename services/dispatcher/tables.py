@@ -73,6 +73,8 @@ class MediaRow(Table, table=True):
     width: int
     height: int
     seconds: float | None = None
+    codec: str | None = Field(default=None, sa_type=Text)
+    sound: str | None = Field(default=None, sa_type=Text)
     bytes: int
     created_at: datetime | None = Field(default=None, sa_column=_moment(nullable=False, now=True))
 

@@ -20,7 +20,16 @@ from shared.ids import derived_id
 log = structlog.get_logger()
 
 Kind = Literal[
-    "launch", "expand", "cancel", "finish", "clear_account", "opted_out", "bad_content", "refresh"
+    "launch",
+    "expand",
+    "cancel",
+    "finish",
+    "clear_account",
+    "opted_out",
+    "bad_content",
+    "refresh",
+    "end",
+    "take_back",
 ]
 
 LEASE = timedelta(seconds=15)

@@ -5,12 +5,13 @@
 
 from typing import Any, Final
 
+from services.gateway.media_examples import ENDING, MEDIA_ID
+
 Json = Any
 
 BRAND_ID: Final = "019ab0c4-7c00-7000-8000-000000000001"
 KEY_ID: Final = "019ab0c4-7c00-7000-8000-000000000002"
 ACCOUNT_ID: Final = "019ab0c4-7c00-7000-8000-000000000003"
-MEDIA_ID: Final = "019ab0c4-7c00-7000-8000-000000000004"
 STORY_ID: Final = "019ab0c4-7c00-7000-8000-000000000005"
 CAMPAIGN_ID: Final = "019ab0c4-7c00-7000-8000-000000000006"
 MESSAGE_ID: Final = "019ab0c4-7c00-7000-8000-000000000007"
@@ -90,17 +91,6 @@ CONNECTED: Final = {
     "platform_name": "aurora_bot",
 }
 
-MEDIA: Final = {
-    "id": MEDIA_ID,
-    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    "kind": "image",
-    "mime": "image/jpeg",
-    "width": 1080,
-    "height": 1920,
-    "seconds": None,
-    "bytes": 248113,
-}
-
 FRAME: Final = {
     "media_id": MEDIA_ID,
     "text": "Autunno è una tazza calda.",
@@ -175,6 +165,7 @@ CAMPAIGN: Final = {
     "finished_at": None,
     "expanded": False,
     "totals": TOTALS,
+    "ending": None,
     "excluded": {},
 }
 RUNNING: Final = {
@@ -183,6 +174,7 @@ RUNNING: Final = {
     "launched_at": LATER,
     "expanded": True,
     "totals": {**TOTALS, "accepted": 1200, "queued": 700, "sent": 499, "withheld": {"revoked": 1}},
+    "ending": ENDING,
     "excluded": {"no_consent": 35},
 }
 PREFLIGHT: Final = {

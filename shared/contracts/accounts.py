@@ -24,6 +24,7 @@ EventType = Literal[
     "campaign.launched",
     "campaign.finished",
     "campaign.paused",
+    "campaign.ended",
     "story.opened",
     "story.finished",
     "story.clicked",

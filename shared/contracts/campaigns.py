@@ -24,7 +24,10 @@ class Media(Contract):
     width: int
     height: int
     seconds: float | None = None
+    codec: str | None = None
+    sound: str | None = None
     bytes: int
+    """Of what is kept, as `sha256` is: a picture upright, and nothing with metadata in it."""
 
 
 class StoryIn(Contract):
@@ -130,6 +133,22 @@ class Totals(Contract):
     withheld: dict[str, int] = {}
 
 
+class Ending(Contract):
+    """What became of a campaign's messages once its story was over, each counted once."""
+
+    expires_after: int
+    """Seconds after each message, as the story had it when the campaign was launched."""
+    ended_at: datetime | None = None
+    """Since then it is over for everybody."""
+    waiting: int = 0
+    """Listed, and not taken back yet; 0 before the first of them is over."""
+    deleted: int = 0
+    replaced: int = 0
+    """Too old to be deleted: it says that it is over, and has no buttons any more."""
+    kept: dict[str, int] = {}
+    """Nothing could be done, by reason."""
+
+
 class Campaign(CampaignIn):
     """A stored campaign."""
 
@@ -142,6 +161,8 @@ class Campaign(CampaignIn):
     expanded: bool = False
     """Everybody of the audience has been looked at."""
     totals: Totals
+    ending: Ending | None = None
+    """None where the story does not end."""
     excluded: dict[str, int] = {}
     """People of `everyone` or `tags` who may not be written to, by reason: they got no message."""
 

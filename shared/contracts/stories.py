@@ -51,6 +51,10 @@ class MediaFacts(Contract):
     width: int
     height: int
     seconds: float | None = None
+    codec: str | None = None
+    """Of a video's pictures: `h264`, `hevc`, `av1`, `vp9`, `mpeg4`, else its own four letters."""
+    sound: str | None = None
+    """Of a video's sound: `aac`, `mp3`, `opus`, `ac3`, else its own four letters; none: silent."""
     bytes: int
 
 

@@ -50,8 +50,9 @@ class Shelf:
     async def give_up(self, media_id: UUID) -> None:
         self._let_go(media_id)
 
-    async def forget(self, media_id: UUID) -> None:
-        self.references.pop(media_id, None)
+    async def forget(self, media_id: UUID, reference: str) -> None:
+        if self.references.get(media_id) == reference:
+            del self.references[media_id]
 
     def _let_go(self, media_id: UUID) -> None:
         if waiting := self.uploading.pop(media_id, None):

@@ -126,20 +126,60 @@ async def test_the_same_picture_twice_in_an_album_is_sent(
     assert shelf.read == [one]
 
 
-async def test_an_unknown_file_id_is_forgotten_and_the_next_try_uploads(
+async def test_an_unknown_file_id_is_forgotten_and_the_same_try_goes_on_with_the_bytes(
     sender: TelegramSender, platform: Platform, shelf: Shelf
 ) -> None:
     one, two = (shelf.put(picture(colour)) for colour in ("red", "blue"))
     shelf.references = {one: "AgACAgIAAxkBAAIBfromanotherbot"}
     part, person = pictures(one, two), platform.person()
 
-    with pytest.raises(outcomes.TryAgain) as caught:
-        await sender.send(deliver(person, part))
     sent = await sender.send(deliver(person, part))
 
-    assert caught.value.code == "reference_forgotten"
     assert len(sent.platform_ids) == 2
     assert set(shelf.references) == {one, two}
+    assert "fromanotherbot" not in str(shelf.references)
+    assert len(platform.phone(person)) == 2
+
+
+async def test_many_whose_file_id_is_unknown_upload_it_once(
+    sender: TelegramSender, platform: Platform, shelf: Shelf
+) -> None:
+    one = shelf.put(picture("red"))
+    shelf.references = {one: "AgACAgIAAxkBAAIBfromanotherbot"}
+    people = [platform.person() for _ in range(12)]
+
+    async with asyncio.TaskGroup() as group:
+        for person in people:
+            group.create_task(sender.send(deliver(person, pictures(one))))
+
+    assert shelf.read == [one]
+    assert all(len(platform.phone(person)) == 1 for person in people)
+
+
+class StubbornShelf(Shelf):
+    """A shelf whose every reference belongs to another bot."""
+
+    async def reference(self, media_id: UUID) -> str | None:
+        return f"AgACAgIAAxkBAAIBfromanotherbot{len(self.read)}"
+
+
+async def test_a_file_id_that_is_unknown_again_and_again_does_not_turn_in_a_circle(
+    platform: Platform, listener: Listener
+) -> None:
+    shelf = StubbornShelf()
+    one = shelf.put(picture("red"))
+    opened = open_sender(
+        Credentials.model_validate(platform.credentials(listener.base_url)),
+        shelf=shelf,
+        addresses=AddressPolicy([f"127.0.0.1:{listener.port}"]),
+    )
+
+    with pytest.raises(outcomes.TryAgain) as caught:
+        await opened.send(deliver(platform.person(), pictures(one)))
+
+    await opened.close()
+    assert caught.value.code == "reference_forgotten"
+    assert len(platform.log.since(0)) == 2
 
 
 @pytest.mark.parametrize("fault", ["down", "rate_limited", "answer_lost", "bad_content"])

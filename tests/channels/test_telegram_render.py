@@ -185,9 +185,7 @@ def test_what_telegram_cannot_show_is_told() -> None:
 @pytest.mark.parametrize(
     ("media", "code"),
     [
-        (facts(bytes=10_000_001), "photo_too_large"),
         (facts("video/mp4", bytes=50_000_001), "video_too_large"),
-        (facts(width=8_000, height=2_001), "photo_dimensions"),
         (facts(width=100, height=2_001), "photo_dimensions"),
         (facts(width=0), "photo_dimensions"),
         (facts("image/tiff"), "media_type"),
@@ -200,6 +198,42 @@ def test_what_telegram_would_refuse_is_an_error(media: MediaFacts, code: str) ->
     assert codes(rendering) == [(code, 0)]
     assert rendering.findings[0].level == "error"
     assert methods(rendering) == ["sendMessage"]
+
+
+@pytest.mark.parametrize(
+    ("media", "told"),
+    [
+        (facts(bytes=10_000_001), "compressed anew"),
+        (facts(width=8_000, height=4_000), "8,000 × 4,000 becomes 6,666 × 3,333"),
+    ],
+)
+def test_a_picture_that_is_too_large_is_made_to_fit(media: MediaFacts, told: str) -> None:
+    rendering = tell((media, {"text": "Words below"}))
+
+    assert codes(rendering) == [("picture_fitted", 0)]
+    assert rendering.findings[0].level == "warning"
+    assert told in rendering.findings[0].message
+    assert methods(rendering) == ["sendPhoto"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "sound", "wanted"),
+    [
+        ("h264", "aac", []),
+        ("hevc", None, []),
+        (None, None, []),
+        ("av1", "opus", [("video_codec", 0), ("video_sound", 0)]),
+    ],
+)
+def test_a_video_that_some_clients_cannot_play_is_a_warning(
+    codec: str | None, sound: str | None, wanted: list[tuple[str, int]]
+) -> None:
+    film = facts("video/mp4").model_copy(update={"codec": codec, "sound": sound})
+    rendering = tell((film, {}))
+
+    assert codes(rendering) == wanted
+    assert {finding.level for finding in rendering.findings} <= {"warning"}
+    assert methods(rendering) == ["sendVideo"]
 
 
 def test_media_that_does_not_exist_is_an_error() -> None:

@@ -238,6 +238,7 @@ async def a_rig(
     finally:
         for client in (dispatcher, consent, desk.accounts, desk.callbacks, desk.consent):
             await client.close()
+        await desk.media.close()
         await http.aclose()
         await desk.database.close()
         await consent_app.state.registry.database.close()

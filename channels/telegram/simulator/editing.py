@@ -13,7 +13,7 @@ from channels.telegram.simulator.contents import (
 )
 from channels.telegram.simulator.errors import bad_request
 from channels.telegram.simulator.network import Network
-from channels.telegram.simulator.sending import chat_for, find_chat, message_ids
+from channels.telegram.simulator.sending import chat_for, find_chat, message_ids, pace
 from channels.telegram.simulator.state import Chat, Shown, fragment, message_json
 
 DELETABLE_SECONDS = 48 * 3600
@@ -71,7 +71,7 @@ async def edit_markup(network: Network, call: Call, digest: bytes) -> bytes:
 def _own(network: Network, call: Call, verb: str) -> tuple[Chat, Shown]:
     if call.text("inline_message_id"):
         raise bad_request("MESSAGE_ID_INVALID")
-    chat = find_chat(network, call)
+    chat = _chat(network, call)
     message = chat.find(call.integer("message_id") or 0)
     if message is None:
         raise bad_request(f"message to {verb} not found")
@@ -79,6 +79,14 @@ def _own(network: Network, call: Call, verb: str) -> tuple[Chat, Shown]:
         raise bad_request(f"message can't be {verb}ed")
     chat_for(network, call)
     return chat, message
+
+
+def _chat(network: Network, call: Call) -> Chat:
+    """Return the chat of a change, which counts as a message where the limits say so."""
+    chat = find_chat(network, call)
+    if call.bot.limits.changes_count:
+        pace(network, call, chat, messages=1)
+    return chat
 
 
 def _changed(
@@ -106,7 +114,7 @@ def _changed(
 
 async def delete_message(network: Network, call: Call, digest: bytes) -> bytes:
     """Carry out `deleteMessage`: less than 48 hours after it was sent."""
-    chat = find_chat(network, call)
+    chat = _chat(network, call)
     message = chat.find(call.integer("message_id") or 0)
     if message is None:
         raise bad_request("message to delete not found")
@@ -118,7 +126,7 @@ async def delete_message(network: Network, call: Call, digest: bytes) -> bytes:
 
 async def delete_messages(network: Network, call: Call, digest: bytes) -> bytes:
     """Carry out `deleteMessages`: what cannot be found or is too old is skipped."""
-    chat = find_chat(network, call)
+    chat = _chat(network, call)
     for message in map(chat.find, message_ids(call)):
         if message is not None and _deletable(network, message):
             _remove(network, call, chat, message)

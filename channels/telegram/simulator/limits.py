@@ -25,6 +25,8 @@ class Limits:
     """With `allow_paid_broadcast`; 0: the bot's owner never turned it on."""
     album_counts_items: bool = False
     """Whether an album counts once or once for each of its items; Telegram does not say."""
+    changes_count: bool = False
+    """Whether an edit or a deletion counts as a message; Telegram does not say."""
     upload_spacing: bool = False
     """Space uploads over 100 kB of the same total size, as the hosted service does."""
     https_only: bool = False

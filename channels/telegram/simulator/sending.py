@@ -32,7 +32,7 @@ async def send(network: Network, call: Call, digest: bytes) -> bytes:
     contents = await _contents(network, call, digest)
     chat = chat_for(network, call)
     reply = _reply(call, chat)
-    _pace(network, call, chat, messages=len(contents))
+    pace(network, call, chat, messages=len(contents))
     album = call.method == "sendMediaGroup"
     shown = show(network, call.bot, chat, contents, album=album, reply=reply)
     if album:
@@ -100,7 +100,8 @@ def find_chat(network: Network, call: Call, name: str = "chat_id") -> Chat:
     raise chat_not_found()
 
 
-def _pace(network: Network, call: Call, chat: Chat, *, messages: int) -> None:
+def pace(network: Network, call: Call, chat: Chat, *, messages: int) -> None:
+    """Count a call, or raise the 429 that says how long to wait."""
     bot = call.bot
     wait = too_fast(
         bot.limits,
@@ -256,5 +257,5 @@ def message_ids(call: Call) -> list[int]:
 
 def _shown_again(network: Network, call: Call, contents: list[dict[str, Any]]) -> list[Shown]:
     chat = chat_for(network, call)
-    _pace(network, call, chat, messages=len(contents))
+    pace(network, call, chat, messages=len(contents))
     return show(network, call.bot, chat, [fragment(content) for content in contents])

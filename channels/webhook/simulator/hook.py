@@ -112,6 +112,11 @@ class Hook:
         messages.append(message)
         del messages[:-KEPT_MESSAGES]
 
+    def hide(self, address: str, message_id: object) -> None:
+        """Show a message no more: its story is over."""
+        shown = self.messages.get(address, [])
+        shown[:] = [m for m in shown if m.get("document", {}).get("message_id") != message_id]
+
 
 def seen_message(
     hook: Hook, webhook_id: str, document: dict[str, Any], at: float

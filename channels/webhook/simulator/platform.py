@@ -164,6 +164,10 @@ class Platform(Simulator):
         hook.connect(document)
         if address is None or "message_id" not in document:
             return
+        if document.get("type") == "ended":
+            hook.hide(address, document["message_id"])
+            self.show_change(hook.name, address)
+            return
         hook.people.setdefault(address, address)
         hook.counts[address] = hook.counts.get(address, 0) + 1
         hook.show(address, seen_message(hook, webhook_id, document, self.clock.now()))

@@ -32,7 +32,8 @@ async def take_in(
     x_file_name: Annotated[str | None, Header(max_length=1_000)] = None,
 ) -> Media:
     """Store the body: a JPEG, PNG, WebP, GIF or MP4 of at most 60 MiB. Equal bytes, equal id."""
-    return await media.take_in(desk.media, brand_id, await request.body(), name=x_file_name)
+    data, claimed = await request.body(), request.headers.get("content-type", "")
+    return await media.take_in(desk.media, brand_id, data, name=x_file_name, claimed=claimed)
 
 
 @router.get("/{media_id}")

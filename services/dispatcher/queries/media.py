@@ -15,7 +15,8 @@ async def insert(
     return bool(
         await connection.fetchval(
             "INSERT INTO dispatcher.media (brand_id, id, sha256, kind, mime, name, width, height,"
-            " seconds, bytes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+            " seconds, codec, sound, bytes)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
             " ON CONFLICT DO NOTHING RETURNING true",
             brand_id,
             facts.id,
@@ -26,6 +27,8 @@ async def insert(
             facts.width,
             facts.height,
             facts.seconds,
+            facts.codec,
+            facts.sound,
             facts.bytes,
         )
     )
@@ -79,3 +82,31 @@ async def chunk(
         number,
     )
     return data
+
+
+async def fitted(
+    connection: asyncpg.Connection, *, brand_id: UUID, media_id: UUID, limits: str
+) -> UUID | None:
+    """Return the media that a picture became for a platform with these limits, or None."""
+    found: UUID | None = await connection.fetchval(
+        "SELECT fitted_id FROM dispatcher.media_fit"
+        " WHERE brand_id = $1 AND media_id = $2 AND limits = $3",
+        brand_id,
+        media_id,
+        limits,
+    )
+    return found
+
+
+async def insert_fitted(
+    connection: asyncpg.Connection, *, brand_id: UUID, media_id: UUID, limits: str, fitted_id: UUID
+) -> None:
+    """Remember what a picture became; whoever came first is right, as all of them made the same."""
+    await connection.execute(
+        "INSERT INTO dispatcher.media_fit (brand_id, media_id, limits, fitted_id)"
+        " VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+        brand_id,
+        media_id,
+        limits,
+        fitted_id,
+    )

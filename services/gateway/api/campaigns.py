@@ -36,7 +36,12 @@ async def list_campaigns(
 @router.get("/v1/campaigns/{campaign_id}", **worked(examples.RUNNING))
 @needs("campaigns:read")
 async def get_campaign(campaign_id: UUID, house: Parts, by: By) -> Campaign:
-    """Return a campaign. Its totals count each message once and add up to `accepted`."""
+    """Return a campaign. Its totals count each message once and add up to `accepted`.
+
+    `ending` says what became of the messages once the story was over (`expires_after` seconds after
+    each): `deleted`, `replaced` by a line that says so, or `kept`, by reason; with `ended_at` it is
+    over for everybody, and the event `campaign.ended` tells.
+    """
     return await house.dispatcher.get_campaign(by.brand_id, campaign_id)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, File, UploadFile
 from starlette.responses import StreamingResponse
 
-from services.gateway import examples
+from services.gateway import media_examples
 from services.gateway.errors import wrong_field
 from services.gateway.examples import worked
 from services.gateway.gate import Gate, needs
@@ -24,7 +24,7 @@ LARGEST: Final = 50 * 1024 * 1024
 _AT_ONCE = asyncio.Semaphore(4)
 
 
-@router.post("/v1/media", **worked(examples.MEDIA, status=201))
+@router.post("/v1/media", **worked(media_examples.MEDIA, status=201))
 @needs("media:write")
 async def upload_media(
     file: Annotated[
@@ -33,7 +33,11 @@ async def upload_media(
     house: Parts,
     by: By,
 ) -> Media:
-    """Upload a picture or a video (`multipart/form-data`). Equal bytes get the same id again."""
+    """Upload a picture or a video (`multipart/form-data`). Equal bytes get the same id again.
+
+    It is kept upright and without metadata (places, cameras, thumbnails), so `sha256` and `bytes`
+    may differ from the file's. A picture may be larger than a platform takes: each gets it smaller.
+    """
     if not file.size:
         raise wrong_field("/file", "The file is empty.")
     if file.size > LARGEST:
@@ -47,7 +51,7 @@ async def upload_media(
         )
 
 
-@router.get("/v1/media/{media_id}", **worked(examples.MEDIA))
+@router.get("/v1/media/{media_id}", **worked(media_examples.MEDIA))
 @needs("stories:read")
 async def get_media(media_id: UUID, house: Parts, by: By) -> Media:
     """Return the facts of a picture or a video."""
