@@ -6,8 +6,9 @@ done, and two processes that work on one campaign cannot double a page.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from operator import itemgetter
@@ -17,19 +18,20 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from services.dispatcher import campaigns
+from services.dispatcher import campaigns, live
 from services.dispatcher.audience import Audience, Page
 from services.dispatcher.desk import Desk
-from services.dispatcher.local_time import moment_of
 from services.dispatcher.queries import campaigns as campaign_queries
 from services.dispatcher.queries import expansion
 from services.dispatcher.queries.accounts import AccountRow, of_brand, stays
 from services.dispatcher.queries.expansion import CursorMoved, Line
 from services.dispatcher.renderings import choose_language
+from services.dispatcher.shares import HOLD_OUT, Shares, shares_of
 from services.dispatcher.work import DONE, later
 from shared import clock, failpoints
 from shared.clients.base import ServiceUnavailable
 from shared.contracts.campaigns import CampaignStatus
+from shared.local_time import moment_of
 
 log = structlog.get_logger()
 
@@ -43,8 +45,11 @@ ASK_AGAIN = timedelta(seconds=0.5)
 LOOK_AGAIN = timedelta(seconds=10)
 """Between two looks whether an expanded campaign is done, should nobody else notice."""
 
+TOO_LATE = "too_late"
+
 Cursor = dict[str, Any]
-"""`{"account": id, "after": address}`; None at the very beginning and at the very end."""
+"""`{"account": id, "after": address}`; None at the very beginning and at the very end. Of a live
+campaign also its `look`: then the end of the walk is a cursor without an account."""
 
 
 @dataclass(frozen=True)
@@ -56,16 +61,22 @@ class _Plan:
     row: Any
     accounts: dict[UUID, AccountRow]
     """Those that are still there."""
-    parts: dict[UUID, dict[str, int]]
-    language: str | None
-    """The story's own, as it is now."""
-    excluded: dict[str, int] = field(default_factory=dict)
+    parts: dict[UUID, dict[str, dict[str, int]]]
+    """How many there are, by account, variant and language."""
+    languages: dict[str, str]
+    """The own one of each variant's story, as it is now."""
+    excluded: dict[str, int]
 
     @property
     def id(self) -> UUID:
         """The campaign's."""
         found: UUID = self.row["id"]
         return found
+
+    @cached_property
+    def shares(self) -> Shares:
+        """How its people are split."""
+        return shares_of(self.id, self.row["hold_out"], self.row["variants"])
 
     @cached_property
     def order(self) -> list[UUID]:
@@ -80,25 +91,39 @@ async def expand(desk: Desk, brand_id: UUID, campaign_id: UUID) -> timedelta | N
         return DONE
     until = clock.ticks() + SLICE
     cursor: Cursor | None = plan.row["expand_cursor"]
+    if (rest := live.rest_of(cursor)) > timedelta():
+        return rest
     audiences: dict[UUID, Audience] = {}
-    asked = await _ask(plan, audiences, cursor)
+    asked = None if _is_through(cursor) else await _ask(plan, audiences, cursor)
     while asked is not None:
         page, after = asked
         async with asyncio.TaskGroup() as group:
             upcoming = (
                 group.create_task(_ask(plan, audiences, after)) if after is not None else None
             )
-            stored = await _store(plan, cursor, page, after)
+            stored, after = await _store(plan, cursor, page, after)
         if not stored:
             return DONE
         await failpoints.reach("dispatcher.after_page")
+        cursor = after
         if upcoming is None:
-            await campaigns.finish_if_done(desk.database, brand_id, campaign_id)
-            return DONE
+            break
         if clock.ticks() > until:
             return timedelta()
-        cursor, asked = after, upcoming.result()
-    return ASK_AGAIN
+        asked = upcoming.result()
+    if _is_through(cursor):
+        return await live.turn(
+            desk.database, brand_id, campaign_id, first=_next_account(plan, None)
+        )
+    if asked is None:
+        return ASK_AGAIN
+    await campaigns.finish_if_done(desk.database, brand_id, campaign_id)
+    return DONE
+
+
+def _is_through(cursor: Cursor | None) -> bool:
+    """Say whether a look of a live campaign has come to its end."""
+    return cursor is not None and "look" in cursor and cursor.get("through", False)
 
 
 async def look_if_done(desk: Desk, brand_id: UUID, campaign_id: UUID) -> timedelta | None:
@@ -126,19 +151,17 @@ async def _plan(desk: Desk, brand_id: UUID, campaign_id: UUID) -> _Plan | None:
             connection, brand_id=brand_id, campaign_id=campaign_id
         )
         accounts = {each.id: each for each in await of_brand(connection, brand_id=brand_id)}
-        language = await connection.fetchval(
-            "SELECT language FROM dispatcher.story WHERE brand_id = $1 AND id = $2",
-            brand_id,
-            row["story_id"],
+        languages = await expansion.own_languages(
+            connection, brand_id=brand_id, campaign_id=campaign_id
         )
-    return _Plan(desk, brand_id, row, accounts, parts, language, dict(row["excluded"]))
+    return _Plan(desk, brand_id, row, accounts, parts, languages, dict(row["excluded"]))
 
 
 async def _ask(
     plan: _Plan, audiences: dict[UUID, Audience], cursor: Cursor | None
 ) -> tuple[Page, Cursor | None] | None:
     """Return the page at `cursor` and the cursor behind it; none when consent gave no answer."""
-    account_id = UUID(cursor["account"]) if cursor else _next_account(plan, None)
+    account_id = _account(plan, cursor)
     if account_id is None or account_id not in plan.order:
         # There is no account any more, or it was deleted between two pages.
         return Page(), _begin(_next_account(plan, account_id))
@@ -155,16 +178,20 @@ async def _ask(
     return page, _begin(_next_account(plan, account_id))
 
 
-async def _store(plan: _Plan, cursor: Cursor | None, page: Page, after: Cursor | None) -> bool:
-    """Store a page; false when somebody else did, or the campaign does not run any more."""
-    account_id = UUID(cursor["account"]) if cursor else _next_account(plan, None)
+async def _store(
+    plan: _Plan, cursor: Cursor | None, page: Page, place: Cursor | None
+) -> tuple[bool, Cursor | None]:
+    """Store a page; false when somebody else did, or the campaign does not run any more.
+
+    Returns the cursor behind it too.
+    """
+    account_id = _account(plan, cursor)
     row = plan.row
+    page, after, excluded = _accounted(plan, cursor, page, place)
     lines = _lines(plan, account_id, page) if account_id and account_id in plan.order else []
-    for reason, number in page.excluded.items():
-        plan.excluded[reason] = plan.excluded.get(reason, 0) + number
     try:
         async with plan.desk.database.connection(plan.brand_id) as connection:
-            await expansion.store_page(
+            new = await expansion.store_page(
                 connection,
                 brand_id=plan.brand_id,
                 campaign_id=plan.id,
@@ -175,21 +202,48 @@ async def _store(plan: _Plan, cursor: Cursor | None, page: Page, after: Cursor |
                 lines=lines,
                 before=cursor,
                 after=after,
-                excluded=plan.excluded,
+                excluded=excluded,
             )
             if lines and account_id is not None:
                 await _clear_if_gone(connection, plan.brand_id, account_id)
             due = min((line.due_at for line in lines if line.withheld is None), default=None)
-            if due is not None and account_id is not None:
+            if new and due is not None and account_id is not None:
                 await campaign_queries.wake_lanes(connection, account_ids=[account_id], due_at=due)
             if after is None:
                 look_at = clock.now() + LOOK_AGAIN
                 await later(connection, plan.brand_id, "finish", plan.id, due_at=look_at)
     except CursorMoved:
-        return False
+        return False, None
     if account_id is not None:
         plan.desk.nudge_lane(account_id)
-    return True
+    return True, after
+
+
+def _accounted(
+    plan: _Plan, cursor: Cursor | None, page: Page, place: Cursor | None
+) -> tuple[Page, Cursor | None, dict[str, int]]:
+    """Return what of a page is stored, the cursor behind it, and who was left out so far."""
+    if not live.is_live(plan.row):
+        plan.excluded.update(_added(plan.excluded, page.excluded))
+        return page, place, plan.excluded
+    look = live.look_of(plan.row, cursor)
+    if not look["last"]:
+        # They may come to be written to while it runs.
+        page = replace(
+            page, excluded=_added(page.excluded, Counter(p.reason for p in page.withheld))
+        )
+        page = replace(page, withheld=())
+    look = {**look, "counted": _added(look["counted"], page.excluded)}
+    through = place is None
+    if through and look["last"]:
+        return page, None, look["counted"]
+    shown = look["counted"] if through or not look["accepted"] else plan.excluded
+    after = {"account": None, "after": None, "through": True} if place is None else place
+    return page, {**after, "look": look}, shown
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return dict(Counter(one) + Counter(other))
 
 
 async def _clear_if_gone(connection: asyncpg.Connection, brand_id: UUID, account_id: UUID) -> None:
@@ -200,39 +254,44 @@ async def _clear_if_gone(connection: asyncpg.Connection, brand_id: UUID, account
 
 def _lines(plan: _Plan, account_id: UUID, page: Page) -> list[Line]:
     """Return a page's messages, in the order of addresses: two workers then never deadlock."""
-    parts = plan.parts[account_id]
-    # A story's own language may have been changed since the launch.
-    default = plan.language if plan.language in parts else next(iter(parts))
+    tongues = _Tongues(plan.parts[account_id], plan.languages)
     at: datetime = plan.row["launched_at"]
+    deadline: datetime | None = plan.row["deadline"]
     wall = plan.row["send_at"] if plan.row["recipient_local_time"] else None
-    zone = str(plan.accounts[account_id].settings.get("timezone") or "UTC")
-    languages: dict[str | None, str] = {}
+    zone = zone_of(plan.accounts[account_id])
+    shares = plan.shares
     lines = []
     for person in page.recipients:
-        language = languages.get(person.language)
-        if language is None:
-            language = choose_language(person.language, parts, default=default)
-            languages[person.language] = language
+        share = 0 if shares.single else shares.of(person.person_id)
+        variant = shares.variant(share)
+        language, parts = tongues.of(variant, person.language)
         due_at, fell_back = (at, False) if wall is None else moment_of(wall, person.timezone, zone)
+        due_at = max(due_at, at)
+        withheld = HOLD_OUT if shares.held_out(share) else None
+        if withheld is None and deadline is not None and due_at >= deadline:
+            withheld = TOO_LATE
         lines.append(
             Line(
                 person_id=person.person_id,
                 address=person.address,
                 language=language,
-                parts=parts[language],
-                due_at=max(due_at, at),
+                parts=parts,
+                due_at=due_at,
                 grant_seq=person.seq,
                 consent_event_id=person.consent_event_id,
+                withheld=withheld,
                 reason="zone_fallback" if fell_back else None,
+                variant=variant,
             )
         )
+    language, parts = tongues.of(None, None)
     for left in page.withheld:
         lines.append(
             Line(
                 person_id=left.person_id,
                 address=left.address,
-                language=default,
-                parts=parts[default],
+                language=language,
+                parts=parts,
                 due_at=at,
                 grant_seq=0,
                 consent_event_id=None,
@@ -241,6 +300,36 @@ def _lines(plan: _Plan, account_id: UUID, page: Page) -> list[Line]:
         )
     lines.sort(key=itemgetter(0))
     return lines
+
+
+class _Tongues:
+    """Which of a variant's languages each person is written to in, and in how many parts.
+
+    Who gets no variant is noted with the first one's.
+    """
+
+    def __init__(self, parts: dict[str, dict[str, int]], languages: dict[str, str]) -> None:
+        self._parts = parts
+        self._languages = languages
+        self._chosen: dict[tuple[str | None, str | None], tuple[str, int]] = {}
+
+    def of(self, variant: str | None, wanted: str | None) -> tuple[str, int]:
+        """Return the language for who wants this one, and its parts."""
+        key = (variant, wanted)
+        if (found := self._chosen.get(key)) is None:
+            name = next(iter(self._parts)) if variant is None else variant
+            parts = self._parts[name]
+            # A story's own language may have been changed since the launch.
+            own = self._languages.get(name)
+            default = own if own in parts else next(iter(parts))
+            language = choose_language(wanted, parts, default=default)
+            found = self._chosen[key] = (language, parts[language])
+        return found
+
+
+def zone_of(account: AccountRow) -> str:
+    """Return the time zone that counts for who has none of use."""
+    return str(account.settings.get("timezone") or "UTC")
 
 
 def _audience(plan: _Plan, account_id: UUID) -> Audience:
@@ -252,6 +341,13 @@ def _audience(plan: _Plan, account_id: UUID) -> Audience:
         purpose=plan.row["purpose"],
         stored=plan.row["audience"],
     )
+
+
+def _account(plan: _Plan, cursor: Cursor | None) -> UUID | None:
+    """Return the account that a cursor is at."""
+    if cursor is None:
+        return _next_account(plan, None)
+    return UUID(cursor["account"]) if cursor["account"] else None
 
 
 def _next_account(plan: _Plan, account_id: UUID | None) -> UUID | None:

@@ -1,5 +1,7 @@
 """Launch a campaign: freeze what will be said, and let it run, now or when it is due."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +17,7 @@ from services.dispatcher.queries.accounts import AccountRow, of_brand
 from services.dispatcher.queries.events import ensure_days
 from services.dispatcher.renderings import all_media, findings_of, render
 from services.dispatcher.stories import NoSuchStory
+from services.dispatcher.tally import WHILE_RUNNING
 from services.dispatcher.work import DONE, later
 from shared import clock
 from shared.contracts.campaigns import CampaignStatus, ChannelFinding, Story
@@ -25,8 +28,15 @@ from shared.problems import Problem
 
 log = structlog.get_logger()
 
-Renderings = dict[UUID, dict[str, Rendering]]
-"""By account, then by language."""
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What one variant of a campaign tells (`""`: its only story), on each of its accounts."""
+
+    variant: str
+    story: Story
+    renderings: dict[UUID, dict[str, Rendering]]
+    """By account, then by language."""
 
 
 async def launch(desk: Desk, brand_id: UUID, campaign_id: UUID) -> None:
@@ -37,11 +47,11 @@ async def launch(desk: Desk, brand_id: UUID, campaign_id: UUID) -> None:
         return
     if status != CampaignStatus.DRAFT:
         raise Problem(409, "wrong_status", f"A campaign that is {status} cannot be launched.")
-    renderings = await _sendable(desk, brand_id, row)
+    tellings = await _sendable(desk, brand_id, row)
     if campaigns.launch_at(row) > clock.now() + timedelta(seconds=1):
         await _schedule(desk.database, brand_id, campaign_id)
     else:
-        await _start(desk, brand_id, campaign_id, renderings, CampaignStatus.DRAFT)
+        await _start(desk, brand_id, campaign_id, tellings, CampaignStatus.DRAFT)
 
 
 async def launch_scheduled(desk: Desk, brand_id: UUID, campaign_id: UUID) -> timedelta | None:
@@ -50,56 +60,71 @@ async def launch_scheduled(desk: Desk, brand_id: UUID, campaign_id: UUID) -> tim
         row = await _read(desk.database, brand_id, campaign_id)
         if row["status"] != CampaignStatus.SCHEDULED:
             return DONE
-        renderings = await _sendable(desk, brand_id, row)
+        tellings = await _sendable(desk, brand_id, row)
     except NoSuchCampaign:
         return DONE
     except Problem as problem:
         await campaigns.pause(desk.database, brand_id, campaign_id, reason=problem.code)
         log.warning("campaign.not_launched", campaign=str(campaign_id), reason=problem.code)
         return DONE
-    await _start(desk, brand_id, campaign_id, renderings, CampaignStatus.SCHEDULED)
+    await _start(desk, brand_id, campaign_id, tellings, CampaignStatus.SCHEDULED)
     return DONE
 
 
-async def renderings_of(
+async def tellings_of(
     desk: Desk, brand_id: UUID, row: Any
-) -> tuple[Story, dict[UUID, AccountRow], Renderings]:
-    """Return a campaign's story, its accounts that are still there, and what each would send.
+) -> tuple[list[Telling], dict[UUID, AccountRow]]:
+    """Return what each variant would send now, and the campaign's accounts that are still there.
 
-    Raises a problem when the story is gone.
+    Raises a problem when a story is gone.
     """
-    try:
-        story = await stories.find(desk, brand_id, row["story_id"])
-    except NoSuchStory as error:
-        raise Problem(409, "story_gone", "The campaign's story was deleted.") from error
     async with desk.database.connection(brand_id) as connection:
         known = {each.id: each for each in await of_brand(connection, brand_id=brand_id)}
     accounts = {i: known[i] for i in row["account_ids"] if i in known}
+    told = [(each["name"], UUID(each["story_id"])) for each in row["variants"]]
+    tellings = [
+        await telling_of(desk, brand_id, variant, story_id, accounts)
+        for variant, story_id in told or [("", row["story_id"])]
+    ]
+    return tellings, accounts
+
+
+async def telling_of(
+    desk: Desk,
+    brand_id: UUID,
+    variant: str,
+    story_id: UUID,
+    accounts: Mapping[UUID, AccountRow],
+) -> Telling:
+    """Return what a variant would send on these accounts now, or raise a problem."""
+    try:
+        story = await stories.find(desk, brand_id, story_id)
+    except NoSuchStory as error:
+        raise Problem(409, "story_gone", "The campaign's story was deleted.") from error
     media = await desk.media.facts(brand_id, all_media(story))
     renderings = {
         i: render(desk.channels[account.channel], story, media, account.settings)
         for i, account in accounts.items()
     }
-    return story, accounts, renderings
+    return Telling(variant, story, renderings)
 
 
-def errors_of(accounts: dict[UUID, AccountRow], renderings: Renderings) -> list[ChannelFinding]:
-    """Return what each channel says about the story, without saying anything twice."""
+def errors_of(
+    accounts: Mapping[UUID, AccountRow], tellings: Iterable[Telling]
+) -> list[ChannelFinding]:
+    """Return what each channel says about the stories, without saying anything twice."""
     findings = [
         finding
-        for account_id, by_language in renderings.items()
+        for telling in tellings
+        for account_id, by_language in telling.renderings.items()
         for finding in findings_of(accounts[account_id].channel, by_language)
     ]
     return list(dict.fromkeys(findings))
 
 
-async def _sendable(desk: Desk, brand_id: UUID, row: Any) -> Renderings:
-    _, accounts, renderings = await renderings_of(desk, brand_id, row)
-    if len(accounts) < len(row["account_ids"]):
-        raise Problem(409, "account_gone", "An account of the campaign was deleted.")
-    if row["deadline"] is not None and row["deadline"] <= clock.now():
-        raise Problem(409, "deadline_passed", "The campaign's deadline has passed.")
-    errors = [f for f in errors_of(accounts, renderings) if f.level == "error"]
+def refuse_errors(findings: Iterable[ChannelFinding]) -> None:
+    """Raise a problem where a story cannot be shown."""
+    errors = [finding for finding in findings if finding.level == "error"]
     if errors:
         raise Problem(
             422,
@@ -113,7 +138,16 @@ async def _sendable(desk: Desk, brand_id: UUID, row: Any) -> Renderings:
                 for f in errors
             ],
         )
-    return renderings
+
+
+async def _sendable(desk: Desk, brand_id: UUID, row: Any) -> list[Telling]:
+    tellings, accounts = await tellings_of(desk, brand_id, row)
+    if len(accounts) < len(row["account_ids"]):
+        raise Problem(409, "account_gone", "An account of the campaign was deleted.")
+    if row["deadline"] is not None and row["deadline"] <= clock.now():
+        raise Problem(409, "deadline_passed", "The campaign's deadline has passed.")
+    refuse_errors(errors_of(accounts, tellings))
+    return tellings
 
 
 async def _schedule(database: Database, brand_id: UUID, campaign_id: UUID) -> None:
@@ -136,7 +170,7 @@ async def _start(
     desk: Desk,
     brand_id: UUID,
     campaign_id: UUID,
-    renderings: Renderings,
+    tellings: Sequence[Telling],
     expected: CampaignStatus,
 ) -> None:
     now = clock.now()
@@ -145,17 +179,7 @@ async def _start(
         row = await _locked_if(connection, brand_id, campaign_id, expected)
         if row is None:
             return
-        for account_id, by_language in renderings.items():
-            await queries.freeze_rendering(
-                connection,
-                brand_id=brand_id,
-                campaign_id=campaign_id,
-                account_id=account_id,
-                parts={
-                    language: [part.model_dump(mode="json") for part in rendering.parts]
-                    for language, rendering in by_language.items()
-                },
-            )
+        await _freeze(connection, brand_id, campaign_id, tellings)
         await queries.start(
             connection,
             brand_id=brand_id,
@@ -166,8 +190,31 @@ async def _start(
         told = campaigns.event("campaign.launched", row, id=derived_id(campaign_id, "launched"))
         await events.record(connection, brand_id, [told])
         await later(connection, brand_id, "expand", campaign_id)
+        await later(connection, brand_id, "tally", brand_id, due_at=now + WHILE_RUNNING)
     desk.nudge_work()
-    log.info("campaign.launched", campaign=str(campaign_id), accounts=len(renderings))
+    log.info("campaign.launched", campaign=str(campaign_id), variants=len(tellings))
+
+
+async def _freeze(
+    connection: asyncpg.Connection,
+    brand_id: UUID,
+    campaign_id: UUID,
+    tellings: Iterable[Telling],
+) -> None:
+    for telling in tellings:
+        for account_id, by_language in telling.renderings.items():
+            await queries.freeze_rendering(
+                connection,
+                brand_id=brand_id,
+                campaign_id=campaign_id,
+                account_id=account_id,
+                variant=telling.variant,
+                story_id=telling.story.id,
+                parts={
+                    language: [part.model_dump(mode="json") for part in rendering.parts]
+                    for language, rendering in by_language.items()
+                },
+            )
 
 
 async def _have_days(database: Database, now: datetime) -> None:

@@ -6,7 +6,15 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from channels.base.channel import Channel
-from services.dispatcher import account_setup, aftermath, campaigns, expand, launch, refreshing
+from services.dispatcher import (
+    account_setup,
+    aftermath,
+    campaigns,
+    expand,
+    launch,
+    refreshing,
+    tally,
+)
 from services.dispatcher.callbacks import CallbackRunner
 from services.dispatcher.days import DayKeeper
 from services.dispatcher.deliver import DeliveryRunner
@@ -39,6 +47,9 @@ def handlers(desk: Desk) -> Mapping[str, Handler]:
     async def finish_it(item: Item) -> timedelta | None:
         return await expand.look_if_done(desk, item.brand_id, item.subject_id)
 
+    async def add_up(item: Item) -> timedelta | None:
+        return await tally.add_up(desk.database, item.subject_id)
+
     async def clear_account(item: Item) -> timedelta | None:
         return await account_setup.clear(desk, item.brand_id, item.subject_id)
 
@@ -59,6 +70,7 @@ def handlers(desk: Desk) -> Mapping[str, Handler]:
         "expand": expand_it,
         "cancel": cancel_it,
         "finish": finish_it,
+        "tally": add_up,
         "clear_account": clear_account,
         "opted_out": opted_out,
         "bad_content": bad_content,

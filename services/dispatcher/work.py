@@ -20,7 +20,15 @@ from shared.ids import derived_id
 log = structlog.get_logger()
 
 Kind = Literal[
-    "launch", "expand", "cancel", "finish", "clear_account", "opted_out", "bad_content", "refresh"
+    "launch",
+    "expand",
+    "cancel",
+    "finish",
+    "tally",
+    "clear_account",
+    "opted_out",
+    "bad_content",
+    "refresh",
 ]
 
 LEASE = timedelta(seconds=15)

@@ -33,6 +33,7 @@ class Claimed:
     attempts: int
     deadline: datetime | None
     content: dict[str, object] | None
+    variant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ WITH due AS MATERIALIZED (
 UPDATE dispatcher.message m SET status = 'claimed', epoch = $5, updated_at = now()
 FROM due WHERE m.brand_id = $1 AND m.id = due.id AND m.day = due.day{one_day}
 RETURNING m.id, m.day, m.campaign_id, m.person_id, m.address, m.language, m.purpose, m.part,
-    m.parts, m.attempts, m.deadline, m.content
+    m.parts, m.attempts, m.deadline, m.content, m.variant
 """
 _CLAIM_ANY_DAY = _CLAIM.replace("{one_day}", "")
 _CLAIM_ONE_DAY = _CLAIM.replace("{one_day}", " AND day = $6", 1).replace(
@@ -378,13 +379,13 @@ async def next_due(
 
 async def renderings(
     connection: asyncpg.Connection, *, brand_id: UUID, campaign_id: UUID, account_id: UUID
-) -> dict[str, list[dict[str, object]]]:
-    """Return a campaign's parts on one account, by language, as they were frozen at launch."""
+) -> dict[tuple[str, str], list[dict[str, object]]]:
+    """Return a campaign's parts on one account, by variant and language, as launch froze them."""
     rows = await connection.fetch(
-        "SELECT language, parts FROM dispatcher.rendering"
+        "SELECT variant, language, parts FROM dispatcher.rendering"
         " WHERE brand_id = $1 AND campaign_id = $2 AND account_id = $3",
         brand_id,
         campaign_id,
         account_id,
     )
-    return {row["language"]: row["parts"] for row in rows}
+    return {(row["variant"], row["language"]): row["parts"] for row in rows}

@@ -51,14 +51,16 @@ async def insert(
     due_at: datetime,
     grant_seq: int,
     consent_event_id: UUID | None,
+    test_of: UUID | None = None,
+    variant: str | None = None,
 ) -> None:
     """Queue a message with its parts, or store it as withheld; let its lane wake when it is due."""
     await connection.execute(
         "INSERT INTO dispatcher.message (brand_id, id, day, queue_id, account_id, person_id,"
         " address, language, purpose, status, reason, parts, due_at, grant_seq, consent_event_id,"
-        " content) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
+        " content, test_of, variant) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,"
         " CASE WHEN $10::text IS NULL THEN 'queued' ELSE 'withheld' END, coalesce($10, $16), $11,"
-        " $12, $13, $14, $15)",
+        " $12, $13, $14, $15, $17, $18)",
         brand_id,
         message_id,
         day,
@@ -75,6 +77,8 @@ async def insert(
         consent_event_id,
         {"parts": parts},
         waits_for,
+        test_of,
+        variant,
     )
     if withheld is None:
         await connection.execute(
