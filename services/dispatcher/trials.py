@@ -17,7 +17,7 @@ from services.dispatcher.launch import tellings_of
 from services.dispatcher.queries import campaigns as queries
 from services.dispatcher.queries.accounts import AccountRow
 from services.dispatcher.singles import Trial
-from shared.contracts.campaigns import CampaignStatus, CampaignTest, Content, MessageIn, TestSends
+from shared.contracts.campaigns import CampaignStatus, CampaignTest, Content, MessageIn, SentTests
 from shared.ids import derived_id
 from shared.problems import Problem
 
@@ -26,7 +26,7 @@ _OVER = (CampaignStatus.FINISHED, CampaignStatus.CANCELLED)
 
 async def try_out(
     desk: Desk, brand_id: UUID, campaign_id: UUID, test_id: UUID, wanted: CampaignTest
-) -> TestSends:
+) -> SentTests:
     """Queue each variant that was asked for to each address. A repeat changes nothing."""
     async with desk.database.connection(brand_id) as connection:
         row = await queries.find_plain(connection, brand_id=brand_id, campaign_id=campaign_id)
@@ -54,7 +54,7 @@ async def try_out(
                 trial=Trial(campaign_id, variant),
             )
             messages.append(message)
-    return TestSends(items=tuple(messages))
+    return SentTests(items=tuple(messages))
 
 
 def _account(accounts: dict[UUID, AccountRow], wanted: UUID | None) -> AccountRow:

@@ -44,10 +44,10 @@ from shared.contracts.campaigns import (
     MessageIn,
     Preflight,
     ReceiptIn,
+    SentTests,
     Story,
     StoryChange,
     StoryIn,
-    TestSends,
 )
 from shared.contracts.exports import SentMessages
 from shared.contracts.forgetting import Forget, Forgotten
@@ -205,10 +205,10 @@ class DispatcherClient:
 
     async def test_campaign(
         self, brand_id: UUID, campaign_id: UUID, test_id: UUID, test: CampaignTest
-    ) -> TestSends:
+    ) -> SentTests:
         """Send a campaign's story to some of the brand's own."""
         path = _path(brand_id, "campaigns", campaign_id, "tests", test_id)
-        return await self._service.ask(TestSends, "PUT", path, body=test)
+        return await self._service.ask(SentTests, "PUT", path, body=test)
 
     async def step_campaign(self, brand_id: UUID, campaign_id: UUID, step: Step) -> Campaign:
         """Launch, pause, resume or cancel a campaign."""

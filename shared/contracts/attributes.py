@@ -1,9 +1,20 @@
 """Who is meant by what a brand knows of people: tests of their attributes, and how they combine."""
 
+import re
 from datetime import date
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, Strict, StringConstraints, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    model_validator,
+)
 
 from shared.contracts.base import Contract
 
@@ -12,11 +23,39 @@ DEEPEST = 4
 MOST = 50
 """Tests in one filter."""
 
-_Text = Annotated[str, Strict(), StringConstraints(max_length=1_000)]
-_Whole = Annotated[int, Strict(), Field(ge=-(2**53), le=2**53)]
-_Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-Value = _Text | Annotated[bool, Strict()] | _Whole | _Number
-Bound = _Whole | _Number | date
+_LARGEST = 2**53
+"""Beyond it a number is no longer the one that was written."""
+
+
+def _is_number(given: object) -> bool:
+    """Say whether it is a number that can be compared; true and false are none."""
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        return False
+    return -_LARGEST <= given <= _LARGEST
+
+
+def _value(given: object) -> object:
+    if isinstance(given, bool) or _is_number(given):
+        return given
+    if isinstance(given, str) and len(given) <= 1_000:
+        return given
+    raise ValueError("this has to be a number, true, false, or a text of at most 1,000 characters")
+
+
+def _bound(given: object) -> object:
+    if isinstance(given, date) or _is_number(given):
+        return given
+    if isinstance(given, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}", given):
+        try:
+            return date.fromisoformat(given)
+        except ValueError:
+            raise ValueError("there is no such day") from None
+    raise ValueError("this has to be a number, or a day such as 2026-11-22")
+
+
+# What is wrong is said once, and not by every type that it is none of.
+Value = Annotated[StrictStr | StrictBool | StrictInt | StrictFloat, BeforeValidator(_value)]
+Bound = Annotated[StrictInt | StrictFloat | date, BeforeValidator(_bound)]
 _Groups = Annotated[tuple["Fits", ...], Field(min_length=1, max_length=MOST)]
 
 _TESTS = ("is_", "one_of", "present", "at_least", "at_most", "above", "below")

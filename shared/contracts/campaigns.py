@@ -377,7 +377,7 @@ class CampaignTest(Contract):
     """Which variants; all of them when left out."""
 
 
-class TestSends(Contract):
+class SentTests(Contract):
     """The messages of a test, by address and variant."""
 
     items: tuple[Message, ...]

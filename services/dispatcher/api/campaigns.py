@@ -28,7 +28,7 @@ from shared.contracts.campaigns import (
     Message,
     MessageStatus,
     Preflight,
-    TestSends,
+    SentTests,
 )
 
 router = APIRouter(prefix="/v1/brands/{brand_id}/campaigns", tags=["campaigns"])
@@ -68,7 +68,7 @@ async def preflight(desk: TheDesk, brand_id: UUID, campaign_id: UUID) -> Preflig
 @router.put("/{campaign_id}/tests/{test_id}")
 async def test(
     desk: TheDesk, brand_id: UUID, campaign_id: UUID, test_id: UUID, wanted: CampaignTest
-) -> TestSends:
+) -> SentTests:
     """Send its story, as it is now, to some of the brand's own; a repeat changes nothing."""
     return await try_out(desk, brand_id, campaign_id, test_id, wanted)
 

@@ -17,7 +17,7 @@ from shared.contracts.campaigns import (
     CampaignTest,
     MessageStatus,
     Preflight,
-    TestSends,
+    SentTests,
 )
 
 router = APIRouter(tags=["campaigns"], route_class=Gate)
@@ -62,7 +62,7 @@ async def preflight_campaign(campaign_id: UUID, house: Parts, by: By) -> Preflig
 @needs("campaigns:write", creates=True)
 async def test_campaign(
     campaign_id: UUID, test: CampaignTest, house: Parts, by: By, test_id: NewId
-) -> TestSends:
+) -> SentTests:
     """Send a campaign's story, as it is now, to some of the brand's own people.
 
     They must have consented like anyone, and count against caps like anyone; the campaign counts
