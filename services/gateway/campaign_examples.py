@@ -21,19 +21,17 @@ CAMPAIGN_IN: Final = {
     "account_ids": [ACCOUNT_ID],
     "audience": {
         "attributes": {
-            "all": [
+            "any": [
                 {"name": "city", "one_of": ["Torino", "Milano"]},
-                {"name": "orders", "at_least": 2},
                 {
-                    "any": [
+                    "all": [
+                        {"name": "orders", "at_least": 2},
                         {"name": "last_order", "at_least": "2026-06-01"},
-                        {"name": "vip", "is": True},
                     ]
                 },
             ]
         }
     },
-    "hold_out": 0.05,
 }
 _ANYTHING: Final = dict.fromkeys(
     (
@@ -60,13 +58,12 @@ AUDIENCE: Final = {
     "everyone": None,
     "tags": None,
     "attributes": _fits(
-        all=[
+        any=[
             _fits(name="city", one_of=["Torino", "Milano"]),
-            _fits(name="orders", at_least=2),
             _fits(
-                any=[
+                all=[
+                    _fits(name="orders", at_least=2),
                     _fits(name="last_order", at_least="2026-06-01"),
-                    _fits(name="vip", **{"is": True}),
                 ]
             ),
         ]
@@ -92,7 +89,7 @@ CAMPAIGN: Final = {
     "name": "Autumn launch, Italy",
     "story_id": STORY_ID,
     "variants": [],
-    "hold_out": 0.05,
+    "hold_out": 0.0,
     "purpose": "marketing",
     "account_ids": [ACCOUNT_ID],
     "audience": AUDIENCE,
@@ -123,8 +120,8 @@ RUNNING: Final = {
         **TOTALS,
         "accepted": 1200,
         "queued": 700,
-        "sent": 438,
-        "withheld": {"revoked": 1, "hold_out": 61},
+        "sent": 499,
+        "withheld": {"revoked": 1},
     },
     "deferred": {"quiet_hours": 3, "capped": 18},
     "excluded": {"no_consent": 35},
@@ -133,7 +130,7 @@ CAMPAIGN_ITEM: Final = RUNNING
 PREFLIGHT: Final = {
     "eligible": 1200,
     "excluded": {"no_consent": 35, "revoked": 12},
-    "withheld": {"hold_out": 61},
+    "withheld": {},
     "deferred": {"quiet_hours": 3, "capped": 18},
     "variants": {},
     "zone_fallbacks": 0,
