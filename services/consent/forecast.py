@@ -7,6 +7,8 @@ from services.consent.timing import Timing
 from shared.contracts.forecast import ForecastIn, Lot
 from shared.local_time import moment_of
 
+_PLANNED = range(1900, 9_000)
+"""Years in which hours are looked at: beyond them a day more could lead out of the calendar."""
 _Key = tuple[int, datetime, datetime, datetime | None, bool, bool]
 
 
@@ -36,7 +38,7 @@ class Lots:
             due_at, fell_back = moment_of(self._forecast.wall, zone, self._forecast.zone)
             due_at = max(due_at, at)
         opens_at, closes_at = due_at, None
-        if self._clock is not None and self._clock.hours:
+        if self._clock is not None and self._clock.hours and due_at.year in _PLANNED:
             opens_at, closes_at = self._clock.open_from(due_at, zone, start, end)
         key = (share or 0, due_at, opens_at, closes_at, full, fell_back)
         self._numbers[key] += number

@@ -9,9 +9,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
-from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -21,17 +20,15 @@ import structlog
 from services.dispatcher import campaigns, live
 from services.dispatcher.audience import Audience, Page
 from services.dispatcher.desk import Desk
+from services.dispatcher.lines import lines_of
 from services.dispatcher.queries import campaigns as campaign_queries
 from services.dispatcher.queries import expansion
 from services.dispatcher.queries.accounts import AccountRow, of_brand, stays
 from services.dispatcher.queries.expansion import CursorMoved, Line
-from services.dispatcher.renderings import choose_language
-from services.dispatcher.shares import HOLD_OUT, Shares, shares_of
 from services.dispatcher.work import DONE, later
 from shared import clock, failpoints
 from shared.clients.base import ServiceUnavailable
 from shared.contracts.campaigns import CampaignStatus
-from shared.local_time import moment_of
 
 log = structlog.get_logger()
 
@@ -44,8 +41,6 @@ ASK_AGAIN = timedelta(seconds=0.5)
 """After consent gave no answer."""
 LOOK_AGAIN = timedelta(seconds=10)
 """Between two looks whether an expanded campaign is done, should nobody else notice."""
-
-TOO_LATE = "too_late"
 
 Cursor = dict[str, Any]
 """`{"account": id, "after": address}`; None at the very beginning and at the very end. Of a live
@@ -72,11 +67,6 @@ class _Plan:
         """The campaign's."""
         found: UUID = self.row["id"]
         return found
-
-    @cached_property
-    def shares(self) -> Shares:
-        """How its people are split."""
-        return shares_of(self.id, self.row["hold_out"], self.row["variants"])
 
     @cached_property
     def order(self) -> list[UUID]:
@@ -188,7 +178,10 @@ async def _store(
     account_id = _account(plan, cursor)
     row = plan.row
     page, after, excluded = _accounted(plan, cursor, page, place)
-    lines = _lines(plan, account_id, page) if account_id and account_id in plan.order else []
+    lines: list[Line] = []
+    if account_id and account_id in plan.order:
+        account = plan.accounts[account_id]
+        lines = lines_of(row, account, plan.parts[account_id], plan.languages, page)
     try:
         async with plan.desk.database.connection(plan.brand_id) as connection:
             new = await expansion.store_page(
@@ -250,86 +243,6 @@ async def _clear_if_gone(connection: asyncpg.Connection, brand_id: UUID, account
     """Let what was queued on an account be cleared away that was deleted since the plan."""
     if not await stays(connection, brand_id=brand_id, account_id=account_id):
         await later(connection, brand_id, "clear_account", account_id)
-
-
-def _lines(plan: _Plan, account_id: UUID, page: Page) -> list[Line]:
-    """Return a page's messages, in the order of addresses: two workers then never deadlock."""
-    tongues = _Tongues(plan.parts[account_id], plan.languages)
-    at: datetime = plan.row["launched_at"]
-    deadline: datetime | None = plan.row["deadline"]
-    wall = plan.row["send_at"] if plan.row["recipient_local_time"] else None
-    zone = zone_of(plan.accounts[account_id])
-    shares = plan.shares
-    lines = []
-    for person in page.recipients:
-        share = 0 if shares.single else shares.of(person.person_id)
-        variant = shares.variant(share)
-        language, parts = tongues.of(variant, person.language)
-        due_at, fell_back = (at, False) if wall is None else moment_of(wall, person.timezone, zone)
-        due_at = max(due_at, at)
-        withheld = HOLD_OUT if shares.held_out(share) else None
-        if withheld is None and deadline is not None and due_at >= deadline:
-            withheld = TOO_LATE
-        lines.append(
-            Line(
-                person_id=person.person_id,
-                address=person.address,
-                language=language,
-                parts=parts,
-                due_at=due_at,
-                grant_seq=person.seq,
-                consent_event_id=person.consent_event_id,
-                withheld=withheld,
-                reason="zone_fallback" if fell_back else None,
-                variant=variant,
-            )
-        )
-    language, parts = tongues.of(None, None)
-    for left in page.withheld:
-        lines.append(
-            Line(
-                person_id=left.person_id,
-                address=left.address,
-                language=language,
-                parts=parts,
-                due_at=at,
-                grant_seq=0,
-                consent_event_id=None,
-                withheld=left.reason,
-            )
-        )
-    lines.sort(key=itemgetter(0))
-    return lines
-
-
-class _Tongues:
-    """Which of a variant's languages each person is written to in, and in how many parts.
-
-    Who gets no variant is noted with the first one's.
-    """
-
-    def __init__(self, parts: dict[str, dict[str, int]], languages: dict[str, str]) -> None:
-        self._parts = parts
-        self._languages = languages
-        self._chosen: dict[tuple[str | None, str | None], tuple[str, int]] = {}
-
-    def of(self, variant: str | None, wanted: str | None) -> tuple[str, int]:
-        """Return the language for who wants this one, and its parts."""
-        key = (variant, wanted)
-        if (found := self._chosen.get(key)) is None:
-            name = next(iter(self._parts)) if variant is None else variant
-            parts = self._parts[name]
-            # A story's own language may have been changed since the launch.
-            own = self._languages.get(name)
-            default = own if own in parts else next(iter(parts))
-            language = choose_language(wanted, parts, default=default)
-            found = self._chosen[key] = (language, parts[language])
-        return found
-
-
-def zone_of(account: AccountRow) -> str:
-    """Return the time zone that counts for who has none of use."""
-    return str(account.settings.get("timezone") or "UTC")
 
 
 def _audience(plan: _Plan, account_id: UUID) -> Audience:

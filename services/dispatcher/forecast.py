@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from shared.contracts.forecast import Lot
 
 _DAY = timedelta(days=1)
+_UNPLANNED = 9_000
+"""A year from which on a day more could lead out of the calendar."""
 _LONGEST = timedelta(days=366)
 """Nobody plans further ahead; what is slower than this has no end worth telling."""
 
@@ -65,6 +67,8 @@ def look_ahead(
     deadline: datetime | None,
 ) -> Outlook:
     """Say when an account is through that sends so many calls per second from `begins_at` on."""
+    if begins_at.year >= _UNPLANNED:
+        return Outlook(begins_at, 0)
     last = begins_at + _LONGEST
     moment = min(last, begins_at + _seconds(waiting / per_second))
     left = [load for load in loads if load.number]

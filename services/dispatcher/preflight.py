@@ -15,9 +15,9 @@ from channels.base.channel import Channel
 from services.dispatcher.audience import Audience
 from services.dispatcher.campaigns import NoSuchCampaign
 from services.dispatcher.desk import Desk
-from services.dispatcher.expand import TOO_LATE, zone_of
 from services.dispatcher.forecast import Load, look_ahead
 from services.dispatcher.launch import Telling, errors_of, tellings_of
+from services.dispatcher.lines import TOO_LATE, zone_of
 from services.dispatcher.queries import campaigns as queries
 from services.dispatcher.queries.accounts import AccountRow
 from services.dispatcher.shares import HOLD_OUT, Shares, shares_of

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from shared.contracts.base import Contract
 
@@ -12,7 +12,7 @@ from shared.contracts.base import Contract
 class ForecastIn(Contract):
     """When a campaign would begin, and how its people are split."""
 
-    at: datetime
+    at: AwareDatetime
     """The launch; nothing is due sooner."""
     wall: datetime | None = None
     """The wall-clock time that is meant where each person lives; None: all are due at `at`."""
@@ -20,7 +20,7 @@ class ForecastIn(Contract):
     """Of those whose own time zone is of no use."""
     key: UUID | None = None
     """What people are split by: the campaign's id."""
-    edges: Annotated[tuple[int, ...], Field(max_length=20)] = ()
+    edges: Annotated[tuple[Annotated[int, Field(ge=0, le=2**32)], ...], Field(max_length=20)] = ()
     """Where the next share begins, of 0 to 2**32; none: nobody is split."""
 
 
