@@ -11,11 +11,12 @@ from typing import Any
 import orjson
 
 from services.consent import policy, timing
+from services.consent.forecast import Lots
 from services.consent.queries import audience as queries
-from services.consent.queries.audience import FIRST, LAST, Whose
+from services.consent.queries.audience import FIRST, LAST, Asked, Split, Whose
 from services.consent.timing import Timing
-from shared.contracts.clock import Cap
 from shared.contracts.consent import AudienceCount, AudienceFilter, AudienceQuestion
+from shared.contracts.forecast import ForecastIn
 from shared.database import Database
 
 _TAGS_WINDOW = 10_000
@@ -33,7 +34,7 @@ async def page(database: Database, question: AudienceQuestion) -> bytes:
     after = question.after or FIRST
     async with database.connection(whose.brand_id) as connection:
         edge = None
-        if meant.tags:
+        if meant.tags or meant.attributes:
             width = max(question.limit, _TAGS_WINDOW)
             edge = await queries.find_edge(connection, whose, after=after, width=width)
         rows = await queries.page(
@@ -42,6 +43,7 @@ async def page(database: Database, question: AudienceQuestion) -> bytes:
             after=after,
             until=edge or LAST,
             tags=meant.tags or None,
+            attributes=meant.attributes,
             limit=question.limit,
         )
     answer = _Page()
@@ -72,7 +74,7 @@ async def count(database: Database, question: AudienceQuestion) -> AudienceCount
     whose = Whose(question.brand_id, question.account_id, question.purpose)
     async with database.connection(whose.brand_id) as connection:
         clock = await timing.of_brand(connection, whose.brand_id, whose.purpose)
-    tally = _Tally(clock)
+    tally = _Tally(clock, question.forecast)
     if question.filter.addresses:
         await _count_named(database, whose, question.filter, tally)
     else:
@@ -94,7 +96,8 @@ async def _count_known(
                 after=after,
                 until=edge or LAST,
                 tags=meant.tags or None,
-                caps=tally.caps,
+                attributes=meant.attributes,
+                asked=tally.asked,
             )
         tally.add(rows)
         if edge is None:
@@ -110,7 +113,7 @@ async def _count_named(
         addresses = asked[start : start + _NAMED_WINDOW]
         async with database.connection(whose.brand_id) as connection:
             rows = await queries.count_named(
-                connection, whose, addresses=addresses, caps=tally.caps
+                connection, whose, addresses=addresses, asked=tally.asked
             )
         tally.add(rows)
 
@@ -118,25 +121,28 @@ async def _count_named(
 class _Tally:
     """A count while it goes on."""
 
-    def __init__(self, clock: Timing | None) -> None:
+    def __init__(self, clock: Timing | None, forecast: ForecastIn | None) -> None:
         self._clock = clock
         self._eligible = 0
         self._excluded: Counter[str] = Counter()
         self._deferred: Counter[str] = Counter()
-
-    @property
-    def caps(self) -> tuple[Cap, ...] | None:
-        """The brand's caps; none where nobody waits."""
-        return None if self._clock is None else self._clock.rules.caps
+        self._lots = None if forecast is None else Lots(forecast, clock)
+        self.asked = Asked(
+            caps=None if clock is None else clock.rules.caps,
+            zones=forecast is not None and forecast.wall is not None,
+            split=_split(forecast),
+        )
 
     def add(self, rows: Iterable[Any]) -> None:
         """Take in some groups of people who stand alike."""
-        for *facts, zone, start, end, full, number in rows:
+        for *facts, zone, start, end, full, share, number in rows:
             answer = _permitted(*facts)
             if not answer.allowed:
                 self._excluded[answer.reason] += number
                 continue
             self._eligible += number
+            if self._lots is not None:
+                self._lots.add(zone, start, end, full=full, share=share, number=number)
             if self._clock is None:
                 continue
             if self._clock.hours and self._clock.quiet_until(zone, start, end) is not None:
@@ -147,8 +153,17 @@ class _Tally:
     def counted(self) -> AudienceCount:
         """Return the count."""
         return AudienceCount(
-            eligible=self._eligible, excluded=dict(self._excluded), deferred=dict(self._deferred)
+            eligible=self._eligible,
+            excluded=dict(self._excluded),
+            deferred=dict(self._deferred),
+            lots=() if self._lots is None else self._lots.told(),
         )
+
+
+def _split(forecast: ForecastIn | None) -> Split | None:
+    if forecast is None or forecast.key is None or not forecast.edges:
+        return None
+    return Split(forecast.key, forecast.edges)
 
 
 def _permitted(

@@ -40,6 +40,21 @@ def quiet_until(now: datetime, zone: ZoneInfo, hours: Iterable[Window]) -> datet
     return moment if moment > now else None
 
 
+def quiet_after(moment: datetime, zone: ZoneInfo, hours: Iterable[Window]) -> datetime | None:
+    """Return when it is quiet next, at `moment` or within a day after it, in UTC; None for never.
+
+    Nobody is asked whether it is quiet at `moment` already.
+    """
+    local = moment.astimezone(zone)
+    begins = []
+    for start, _ in hours:
+        wall = datetime.combine(local.date(), start, tzinfo=zone)
+        if wall < local:
+            wall = datetime.combine(local.date() + timedelta(days=1), start, tzinfo=zone)
+        begins.append(wall.astimezone(UTC))
+    return min(begins, default=None)
+
+
 def _covers(window: Window, clock: time) -> bool:
     start, end = window
     return start <= clock < end if start < end else clock >= start or clock < end

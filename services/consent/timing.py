@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
@@ -53,13 +54,26 @@ class Timing:
     def _quiet_until(
         self, zone: str | None, start: time | None, end: time | None
     ) -> datetime | None:
-        own = None if start is None or end is None else (start, end)
+        return quiet.quiet_until(self.now, self._place(zone), self._hours(zone, start, end))
+
+    def open_from(
+        self, moment: datetime, zone: str | None, start: time | None, end: time | None
+    ) -> tuple[datetime, datetime | None]:
+        """Return from when, at `moment` or later, they may be written to, and until when."""
+        place, hours = self._place(zone), self._hours(zone, start, end)
+        opens = quiet.quiet_until(moment, place, hours) or moment
+        return opens, quiet.quiet_after(opens, place, hours)
+
+    def _place(self, zone: str | None) -> ZoneInfo:
         place = find_zone(zone or self.zone) or find_zone(self.zone) or find_zone("UTC")
         assert place is not None
-        hours = quiet.windows(
-            zone=zone, country=self.country, brand=self.rules.quiet_hours, own=own
-        )
-        return quiet.quiet_until(self.now, place, hours)
+        return place
+
+    def _hours(
+        self, zone: str | None, start: time | None, end: time | None
+    ) -> tuple[quiet.Window, ...]:
+        own = None if start is None or end is None else (start, end)
+        return quiet.windows(zone=zone, country=self.country, brand=self.rules.quiet_hours, own=own)
 
 
 async def of_brand(connection: asyncpg.Connection, brand_id: UUID, purpose: str) -> Timing | None:

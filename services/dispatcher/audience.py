@@ -12,6 +12,7 @@ from services.dispatcher.campaigns import audience_fields
 from shared.clients.consent import ConsentClient
 from shared.contracts.campaigns import AudienceIn
 from shared.contracts.consent import AudienceCount, AudienceFilter, Excluded, Recipient
+from shared.contracts.forecast import ForecastIn, Lot
 
 AT_ONCE = 1_000
 """Named addresses in one question."""
@@ -75,22 +76,29 @@ class Audience:
         )
         return Page(page.recipients, page.withheld, page.excluded, page.next)
 
-    async def count(self) -> AudienceCount:
-        """Return how many may be written to now, and how many not, by reason."""
+    async def count(self, forecast: ForecastIn | None = None) -> AudienceCount:
+        """Return how many may be written to now, and how many not, by reason; and a forecast."""
         if self._named is None:
-            return await self._consent.count(**self._key, filter=self._filter)
+            return await self._consent.count(**self._key, filter=self._filter, forecast=forecast)
         eligible = 0
+        lots: list[Lot] = []
         excluded: Counter[str] = Counter()
         deferred: Counter[str] = Counter()
         if self._wrong:
             excluded[WRONG_CHANNEL] = self._wrong
         for at in range(0, len(self._named), AT_ONCE):
             some = AudienceFilter(addresses=tuple(self._named[at : at + AT_ONCE]))
-            counted = await self._consent.count(**self._key, filter=some)
+            counted = await self._consent.count(**self._key, filter=some, forecast=forecast)
+            lots += counted.lots
             eligible += counted.eligible
             excluded.update(counted.excluded)
             deferred.update(counted.deferred)
-        return AudienceCount(eligible=eligible, excluded=dict(excluded), deferred=dict(deferred))
+        return AudienceCount(
+            eligible=eligible,
+            excluded=dict(excluded),
+            deferred=dict(deferred),
+            lots=tuple(lots),
+        )
 
     async def _named_page(self, named: list[str], after: str | None, limit: int) -> Page:
         begin = 0 if after is None else bisect_right(named, after)

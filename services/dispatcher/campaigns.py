@@ -3,9 +3,10 @@
 Every change locks the campaign's row first and its messages after it, as the claim does.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -17,7 +18,15 @@ from services.dispatcher.queries.campaigns import COLUMNS
 from services.dispatcher.work import DONE, later, never
 from shared import clock
 from shared.contracts.accounts import EventType
-from shared.contracts.campaigns import AudienceIn, Campaign, CampaignStatus, Ending, Totals
+from shared.contracts.attributes import AttributeFilter
+from shared.contracts.campaigns import (
+    AudienceIn,
+    Campaign,
+    CampaignItem,
+    CampaignStatus,
+    Ending,
+    Totals,
+)
 from shared.database import Database
 from shared.ids import new_id
 from shared.problems import Problem
@@ -26,7 +35,7 @@ log = structlog.get_logger()
 
 _CANCEL_AT_ONCE = 250
 """Slips; more than there can be with something in flight."""
-_HIDDEN = {"day", "accepted", "expand_cursor", "audience"}
+_HIDDEN = {"day", "accepted", "expand_cursor", "audience", "story_id", "variants"}
 EARLIEST_ZONE = timedelta(hours=14)
 """How long before UTC a wall-clock time comes in the first time zone (Pacific/Kiritimati)."""
 
@@ -54,13 +63,19 @@ async def check(database: Database, brand_id: UUID, campaign_id: UUID) -> None:
 
 async def page(
     database: Database, brand_id: UUID, *, before: UUID | None, limit: int
-) -> list[Campaign]:
-    """Return campaigns from the newest to the oldest."""
+) -> list[CampaignItem]:
+    """Return campaigns from the newest to the oldest, without the addresses they are for."""
     async with database.connection(brand_id) as connection:
         rows = await campaigns.page(connection, brand_id=brand_id, before=before, limit=limit)
         ids = [row["id"] for row in rows]
         ended = await ending.reports(connection, brand_id=brand_id, campaign_ids=ids)
-    return [campaign(row, ended.get(row["id"])) for row in rows]
+    return [
+        CampaignItem(
+            **_facts(row, ended.get(row["id"])),
+            audience=None if row["audience"] is None else _audience(row["audience"]),
+        )
+        for row in rows
+    ]
 
 
 async def pause(
@@ -170,7 +185,7 @@ async def finish_if_done(database: Database, brand_id: UUID, campaign_id: UUID) 
         await never(connection, "finish", campaign_id)
         counted = await campaigns.find(connection, brand_id=brand_id, campaign_id=campaign_id)
         assert counted is not None  # locked above
-        sums = totals(counted)
+        sums = campaign(counted).totals
         told = event(
             "campaign.finished",
             row,
@@ -208,14 +223,7 @@ def launch_at(row: Mapping[str, Any]) -> datetime:
 
 def campaign(row: Mapping[str, Any], ended: Mapping[str, Any] | None = None) -> Campaign:
     """Return a row with its counts, and those of its ending, as the contract has it."""
-    fields = {name: row[name] for name in COLUMNS if name not in _HIDDEN}
-    return Campaign(
-        **fields,
-        # Checked when it came in, and up to 100,000 addresses long.
-        audience=AudienceIn.model_construct(**audience_fields(row["audience"])),
-        totals=totals(row),
-        ending=None if ended is None else ending_of(ended),
-    )
+    return Campaign(**_facts(row, ended), audience=_audience(row["audience"]))
 
 
 def ending_of(row: Mapping[str, Any]) -> Ending:
@@ -225,25 +233,69 @@ def ending_of(row: Mapping[str, Any]) -> Ending:
     return Ending(waiting=row["messages"] - done, **fields)
 
 
-def audience_fields(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the audience as it was asked for: exactly one of the three is there."""
+def _facts(row: Mapping[str, Any], ended: Mapping[str, Any] | None) -> dict[str, Any]:
+    facts = {name: row[name] for name in COLUMNS if name not in _HIDDEN}
+    counts = [Count(*each) for each in row["counts"] or ()]
+    of_variant = {
+        each["name"]: [count for count in counts if count.variant == each["name"]]
+        for each in row["variants"]
+    }
     return {
-        name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
+        **facts,
+        "ending": None if ended is None else ending_of(ended),
+        "story_id": None if row["variants"] else row["story_id"],
+        "variants": row["variants"],
+        "totals": totals(counts, accepted=row["accepted"]),
+        "deferred": _deferred(counts),
+        "variant_totals": {
+            name: totals(some, accepted=sum(count.number for count in some))
+            for name, some in of_variant.items()
+        },
     }
 
 
-def totals(row: Mapping[str, Any]) -> Totals:
-    """Sort a row's counts by state."""
-    by_status: dict[str, int] = {}
-    withheld: dict[str, int] = {}
-    for status, reason, count in row["counts"] or ():
+def _audience(stored: Mapping[str, Any]) -> AudienceIn:
+    # Checked when it came in, and up to 100,000 addresses long.
+    return AudienceIn.model_construct(**audience_fields(stored))
+
+
+def audience_fields(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the audience as it was asked for."""
+    fields = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
+    }
+    if "attributes" in fields:
+        fields["attributes"] = AttributeFilter.model_validate(fields["attributes"])
+    return fields
+
+
+class Count(NamedTuple):
+    """How many messages stand alike. A reason is there of withheld and of deferred ones alone."""
+
+    variant: str | None
+    status: str
+    reason: str | None
+    number: int
+
+
+def totals(counts: Iterable[Count], *, accepted: int) -> Totals:
+    """Sort counts by state."""
+    by_status: Counter[str] = Counter()
+    withheld: Counter[str] = Counter()
+    for _, status, reason, number in counts:
         if status == "withheld":
-            withheld[reason or "unknown"] = withheld.get(reason or "unknown", 0) + count
+            withheld[reason or "unknown"] += number
         else:
-            by_status[status] = by_status.get(status, 0) + count
-    claimed = by_status["claimed"] = row["claimed"]
-    by_status["queued"] = by_status.get("queued", 0) - claimed
-    return Totals(accepted=row["accepted"], withheld=withheld, **by_status)
+            by_status[status] += number
+    return Totals(accepted=accepted, withheld=dict(withheld), **by_status)
+
+
+def _deferred(counts: Iterable[Count]) -> dict[str, int]:
+    deferred: Counter[str] = Counter()
+    for _, status, reason, number in counts:
+        if status == "queued" and reason is not None:
+            deferred[reason] += number
+    return dict(deferred)
 
 
 def event(kind: EventType, row: Mapping[str, Any], *, id: UUID, **more: object) -> events.EventRow:

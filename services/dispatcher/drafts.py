@@ -28,10 +28,15 @@ async def put(
     values: dict[str, Any] = {
         "id": campaign_id,
         "name": wanted.name,
-        "story_id": wanted.story_id,
+        "story_id": wanted.story_id or wanted.variants[0].story_id,
+        "variants": [each.model_dump(mode="json") for each in wanted.variants],
+        "hold_out": wanted.hold_out,
         "purpose": wanted.purpose,
         "account_ids": list(dict.fromkeys(wanted.account_ids)),
         "audience": audience,
+        "named": len(audience["addresses"]) if wanted.audience.addresses else None,
+        "recipients": wanted.recipients,
+        "live_until": _utc(wanted.live_until),
         "send_at": _utc(wanted.send_at),
         "recipient_local_time": wanted.recipient_local_time,
         "deadline": _utc(wanted.deadline),
@@ -48,28 +53,48 @@ async def _check(desk: Desk, brand_id: UUID, wanted: CampaignIn) -> list[Channel
     def wrong(pointer: str, message: str) -> None:
         errors.append({"pointer": pointer, "message": message})
 
-    try:
-        await stories.find(desk, brand_id, wanted.story_id)
-    except NoSuchStory:
-        wrong("/story_id", "there is no story of this id")
+    for pointer, story_id in _stories(wanted):
+        try:
+            await stories.find(desk, brand_id, story_id)
+        except NoSuchStory:
+            wrong(pointer, "there is no story of this id")
     async with desk.database.connection(brand_id) as connection:
         known = {row.id: row for row in await accounts.of_brand(connection, brand_id=brand_id)}
     for number, account_id in enumerate(wanted.account_ids):
         if account_id not in known:
             wrong(f"/account_ids/{number}", "there is no account of this id")
-    send_at, deadline = _utc(wanted.send_at), _utc(wanted.deadline)
-    if deadline and deadline <= clock.now():
-        wrong("/deadline", "this is in the past")
-    elif deadline and send_at and deadline <= send_at:
-        wrong("/deadline", "the deadline is before the campaign begins")
-    if wanted.recipient_local_time:
-        if wanted.send_at is None:
-            wrong("/send_at", "say which hour it shall be where each person lives")
-        elif wanted.send_at.utcoffset():
-            wrong("/send_at", "with recipient_local_time, write the wall-clock time with a Z")
+    errors += _wrong_times(wanted)
     if errors:
         raise _invalid(errors)
     return [desk.channels[known[i].channel] for i in dict.fromkeys(wanted.account_ids)]
+
+
+def _stories(wanted: CampaignIn) -> list[tuple[str, UUID]]:
+    """Return the stories that a campaign tells, each with its place."""
+    if wanted.story_id is not None:
+        return [("/story_id", wanted.story_id)]
+    return [(f"/variants/{n}/story_id", each.story_id) for n, each in enumerate(wanted.variants)]
+
+
+def _wrong_times(wanted: CampaignIn) -> list[dict[str, str]]:
+    send_at, deadline, live_until = map(_utc, (wanted.send_at, wanted.deadline, wanted.live_until))
+    said: list[tuple[str, str]] = []
+    if deadline and deadline <= clock.now():
+        said.append(("/deadline", "this is in the past"))
+    elif deadline and send_at and deadline <= send_at:
+        said.append(("/deadline", "the deadline is before the campaign begins"))
+    if live_until and live_until <= max(clock.now(), send_at or clock.now()):
+        said.append(("/live_until", "this is before the campaign begins"))
+    elif live_until and deadline and live_until > deadline:
+        said.append(("/live_until", "who comes after the deadline would get nothing"))
+    if wanted.recipient_local_time:
+        if wanted.send_at is None:
+            said.append(("/send_at", "say which hour it shall be where each person lives"))
+        elif wanted.send_at.utcoffset():
+            said.append(
+                ("/send_at", "with recipient_local_time, write the wall-clock time with a Z")
+            )
+    return [{"pointer": pointer, "message": message} for pointer, message in said]
 
 
 def _addresses(given: tuple[str, ...], channels: list[Channel]) -> list[str]:

@@ -6,26 +6,25 @@ done, and two processes that work on one campaign cannot double a page.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import cached_property
-from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import structlog
 
-from services.dispatcher import campaigns
+from services.dispatcher import campaigns, live
 from services.dispatcher.audience import Audience, Page
 from services.dispatcher.desk import Desk
-from services.dispatcher.local_time import moment_of
+from services.dispatcher.lines import lines_of
 from services.dispatcher.queries import campaigns as campaign_queries
 from services.dispatcher.queries import expansion
 from services.dispatcher.queries.accounts import AccountRow, of_brand, stays
 from services.dispatcher.queries.expansion import CursorMoved, Line
-from services.dispatcher.renderings import choose_language
 from services.dispatcher.work import DONE, later
 from shared import clock, failpoints
 from shared.clients.base import ServiceUnavailable
@@ -44,7 +43,8 @@ LOOK_AGAIN = timedelta(seconds=10)
 """Between two looks whether an expanded campaign is done, should nobody else notice."""
 
 Cursor = dict[str, Any]
-"""`{"account": id, "after": address}`; None at the very beginning and at the very end."""
+"""`{"account": id, "after": address}`; None at the very beginning and at the very end. Of a live
+campaign also its `look`: then the end of the walk is a cursor without an account."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,11 @@ class _Plan:
     row: Any
     accounts: dict[UUID, AccountRow]
     """Those that are still there."""
-    parts: dict[UUID, dict[str, int]]
-    language: str | None
-    """The story's own, as it is now."""
-    excluded: dict[str, int] = field(default_factory=dict)
+    parts: dict[UUID, dict[str, dict[str, int]]]
+    """How many there are, by account, variant and language."""
+    languages: dict[str, str]
+    """The own one of each variant's story, as it is now."""
+    excluded: dict[str, int]
 
     @property
     def id(self) -> UUID:
@@ -80,25 +81,39 @@ async def expand(desk: Desk, brand_id: UUID, campaign_id: UUID) -> timedelta | N
         return DONE
     until = clock.ticks() + SLICE
     cursor: Cursor | None = plan.row["expand_cursor"]
+    if (rest := live.rest_of(cursor)) > timedelta():
+        return rest
     audiences: dict[UUID, Audience] = {}
-    asked = await _ask(plan, audiences, cursor)
+    asked = None if _is_through(cursor) else await _ask(plan, audiences, cursor)
     while asked is not None:
         page, after = asked
         async with asyncio.TaskGroup() as group:
             upcoming = (
                 group.create_task(_ask(plan, audiences, after)) if after is not None else None
             )
-            stored = await _store(plan, cursor, page, after)
+            stored, after = await _store(plan, cursor, page, after)
         if not stored:
             return DONE
         await failpoints.reach("dispatcher.after_page")
+        cursor = after
         if upcoming is None:
-            await campaigns.finish_if_done(desk.database, brand_id, campaign_id)
-            return DONE
+            break
         if clock.ticks() > until:
             return timedelta()
-        cursor, asked = after, upcoming.result()
-    return ASK_AGAIN
+        asked = upcoming.result()
+    if _is_through(cursor):
+        return await live.turn(
+            desk.database, brand_id, campaign_id, first=_next_account(plan, None)
+        )
+    if asked is None:
+        return ASK_AGAIN
+    await campaigns.finish_if_done(desk.database, brand_id, campaign_id)
+    return DONE
+
+
+def _is_through(cursor: Cursor | None) -> bool:
+    """Say whether a look of a live campaign has come to its end."""
+    return cursor is not None and "look" in cursor and cursor.get("through", False)
 
 
 async def look_if_done(desk: Desk, brand_id: UUID, campaign_id: UUID) -> timedelta | None:
@@ -126,19 +141,17 @@ async def _plan(desk: Desk, brand_id: UUID, campaign_id: UUID) -> _Plan | None:
             connection, brand_id=brand_id, campaign_id=campaign_id
         )
         accounts = {each.id: each for each in await of_brand(connection, brand_id=brand_id)}
-        language = await connection.fetchval(
-            "SELECT language FROM dispatcher.story WHERE brand_id = $1 AND id = $2",
-            brand_id,
-            row["story_id"],
+        languages = await expansion.own_languages(
+            connection, brand_id=brand_id, campaign_id=campaign_id
         )
-    return _Plan(desk, brand_id, row, accounts, parts, language, dict(row["excluded"]))
+    return _Plan(desk, brand_id, row, accounts, parts, languages, dict(row["excluded"]))
 
 
 async def _ask(
     plan: _Plan, audiences: dict[UUID, Audience], cursor: Cursor | None
 ) -> tuple[Page, Cursor | None] | None:
     """Return the page at `cursor` and the cursor behind it; none when consent gave no answer."""
-    account_id = UUID(cursor["account"]) if cursor else _next_account(plan, None)
+    account_id = _account(plan, cursor)
     if account_id is None or account_id not in plan.order:
         # There is no account any more, or it was deleted between two pages.
         return Page(), _begin(_next_account(plan, account_id))
@@ -155,16 +168,23 @@ async def _ask(
     return page, _begin(_next_account(plan, account_id))
 
 
-async def _store(plan: _Plan, cursor: Cursor | None, page: Page, after: Cursor | None) -> bool:
-    """Store a page; false when somebody else did, or the campaign does not run any more."""
-    account_id = UUID(cursor["account"]) if cursor else _next_account(plan, None)
+async def _store(
+    plan: _Plan, cursor: Cursor | None, page: Page, place: Cursor | None
+) -> tuple[bool, Cursor | None]:
+    """Store a page; false when somebody else did, or the campaign does not run any more.
+
+    Returns the cursor behind it too.
+    """
+    account_id = _account(plan, cursor)
     row = plan.row
-    lines = _lines(plan, account_id, page) if account_id and account_id in plan.order else []
-    for reason, number in page.excluded.items():
-        plan.excluded[reason] = plan.excluded.get(reason, 0) + number
+    page, after, excluded = _accounted(plan, cursor, page, place)
+    lines: list[Line] = []
+    if account_id and account_id in plan.order:
+        account = plan.accounts[account_id]
+        lines = lines_of(row, account, plan.parts[account_id], plan.languages, page)
     try:
         async with plan.desk.database.connection(plan.brand_id) as connection:
-            await expansion.store_page(
+            new = await expansion.store_page(
                 connection,
                 brand_id=plan.brand_id,
                 campaign_id=plan.id,
@@ -175,72 +195,54 @@ async def _store(plan: _Plan, cursor: Cursor | None, page: Page, after: Cursor |
                 lines=lines,
                 before=cursor,
                 after=after,
-                excluded=plan.excluded,
+                excluded=excluded,
             )
             if lines and account_id is not None:
                 await _clear_if_gone(connection, plan.brand_id, account_id)
             due = min((line.due_at for line in lines if line.withheld is None), default=None)
-            if due is not None and account_id is not None:
+            if new and due is not None and account_id is not None:
                 await campaign_queries.wake_lanes(connection, account_ids=[account_id], due_at=due)
             if after is None:
                 look_at = clock.now() + LOOK_AGAIN
                 await later(connection, plan.brand_id, "finish", plan.id, due_at=look_at)
     except CursorMoved:
-        return False
+        return False, None
     if account_id is not None:
         plan.desk.nudge_lane(account_id)
-    return True
+    return True, after
+
+
+def _accounted(
+    plan: _Plan, cursor: Cursor | None, page: Page, place: Cursor | None
+) -> tuple[Page, Cursor | None, dict[str, int]]:
+    """Return what of a page is stored, the cursor behind it, and who was left out so far."""
+    if not live.is_live(plan.row):
+        plan.excluded.update(_added(plan.excluded, page.excluded))
+        return page, place, plan.excluded
+    look = live.look_of(plan.row, cursor)
+    if not look["last"]:
+        # They may come to be written to while it runs.
+        page = replace(
+            page, excluded=_added(page.excluded, Counter(p.reason for p in page.withheld))
+        )
+        page = replace(page, withheld=())
+    look = {**look, "counted": _added(look["counted"], page.excluded)}
+    through = place is None
+    if through and look["last"]:
+        return page, None, look["counted"]
+    shown = look["counted"] if through or not look["accepted"] else plan.excluded
+    after = {"account": None, "after": None, "through": True} if place is None else place
+    return page, {**after, "look": look}, shown
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return dict(Counter(one) + Counter(other))
 
 
 async def _clear_if_gone(connection: asyncpg.Connection, brand_id: UUID, account_id: UUID) -> None:
     """Let what was queued on an account be cleared away that was deleted since the plan."""
     if not await stays(connection, brand_id=brand_id, account_id=account_id):
         await later(connection, brand_id, "clear_account", account_id)
-
-
-def _lines(plan: _Plan, account_id: UUID, page: Page) -> list[Line]:
-    """Return a page's messages, in the order of addresses: two workers then never deadlock."""
-    parts = plan.parts[account_id]
-    # A story's own language may have been changed since the launch.
-    default = plan.language if plan.language in parts else next(iter(parts))
-    at: datetime = plan.row["launched_at"]
-    wall = plan.row["send_at"] if plan.row["recipient_local_time"] else None
-    zone = str(plan.accounts[account_id].settings.get("timezone") or "UTC")
-    languages: dict[str | None, str] = {}
-    lines = []
-    for person in page.recipients:
-        language = languages.get(person.language)
-        if language is None:
-            language = choose_language(person.language, parts, default=default)
-            languages[person.language] = language
-        due_at, fell_back = (at, False) if wall is None else moment_of(wall, person.timezone, zone)
-        lines.append(
-            Line(
-                person_id=person.person_id,
-                address=person.address,
-                language=language,
-                parts=parts[language],
-                due_at=max(due_at, at),
-                grant_seq=person.seq,
-                consent_event_id=person.consent_event_id,
-                reason="zone_fallback" if fell_back else None,
-            )
-        )
-    for left in page.withheld:
-        lines.append(
-            Line(
-                person_id=left.person_id,
-                address=left.address,
-                language=default,
-                parts=parts[default],
-                due_at=at,
-                grant_seq=0,
-                consent_event_id=None,
-                withheld=left.reason,
-            )
-        )
-    lines.sort(key=itemgetter(0))
-    return lines
 
 
 def _audience(plan: _Plan, account_id: UUID) -> Audience:
@@ -252,6 +254,13 @@ def _audience(plan: _Plan, account_id: UUID) -> Audience:
         purpose=plan.row["purpose"],
         stored=plan.row["audience"],
     )
+
+
+def _account(plan: _Plan, cursor: Cursor | None) -> UUID | None:
+    """Return the account that a cursor is at."""
+    if cursor is None:
+        return _next_account(plan, None)
+    return UUID(cursor["account"]) if cursor["account"] else None
 
 
 def _next_account(plan: _Plan, account_id: UUID | None) -> UUID | None:

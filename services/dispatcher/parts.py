@@ -12,6 +12,9 @@ from shared.database import Database
 _KEPT = 256
 """Campaigns on one account whose parts are kept in memory."""
 
+_Renderings = dict[tuple[str, str], tuple[Part, ...]]
+"""Parts by variant and language."""
+
 
 class Parts:
     """Reads renderings once per campaign and account; equal parts are the same object."""
@@ -19,14 +22,15 @@ class Parts:
     def __init__(self, database: Database) -> None:
         """Read from `database` what is not in memory yet."""
         self._database = database
-        self._kept: OrderedDict[tuple[UUID, UUID], dict[str, tuple[Part, ...]]] = OrderedDict()
+        self._kept: OrderedDict[tuple[UUID, UUID], _Renderings] = OrderedDict()
 
     def known(self, account_id: UUID, message: Claimed) -> Part | None:
         """Return the call if it is in memory; where it cannot be, `of` says why."""
         if message.campaign_id is None:
             return None
-        by_language = self._kept.get((message.campaign_id, account_id))
-        parts = by_language.get(message.language or "") if by_language else None
+        renderings = self._kept.get((message.campaign_id, account_id))
+        told = message.variant or "", message.language or ""
+        parts = renderings.get(told) if renderings else None
         return parts[message.part] if parts and message.part < len(parts) else None
 
     async def of(self, brand_id: UUID, account_id: UUID, message: Claimed) -> Part:
@@ -37,23 +41,20 @@ class Parts:
                 raise BadContent("no_content")
             return Part.model_validate(parts[message.part])
         key = (message.campaign_id, account_id)
-        if (by_language := self._kept.get(key)) is None:
-            by_language = await self._read(brand_id, *key)
+        if (renderings := self._kept.get(key)) is None:
+            renderings = await self._read(brand_id, *key)
         try:
-            return by_language[message.language or ""][message.part]
+            return renderings[message.variant or "", message.language or ""][message.part]
         except (KeyError, IndexError) as error:
             raise BadContent("no_rendering") from error
 
-    async def _read(
-        self, brand_id: UUID, campaign_id: UUID, account_id: UUID
-    ) -> dict[str, tuple[Part, ...]]:
+    async def _read(self, brand_id: UUID, campaign_id: UUID, account_id: UUID) -> _Renderings:
         async with self._database.connection(brand_id) as connection:
             rows = await messages.renderings(
                 connection, brand_id=brand_id, campaign_id=campaign_id, account_id=account_id
             )
         read = {
-            language: tuple(Part.model_validate(part) for part in parts)
-            for language, parts in rows.items()
+            told: tuple(Part.model_validate(part) for part in parts) for told, parts in rows.items()
         }
         # Another send may have read the same meanwhile: the first one's objects stay.
         kept = self._kept.setdefault((campaign_id, account_id), read)

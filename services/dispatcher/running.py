@@ -16,6 +16,7 @@ from services.dispatcher import (
     launch,
     refreshing,
     taking_back,
+    tally,
 )
 from services.dispatcher.callbacks import CallbackRunner
 from services.dispatcher.days import DayKeeper
@@ -53,6 +54,9 @@ def handlers(desk: Desk) -> Mapping[str, Handler]:
     async def finish_it(item: Item) -> timedelta | None:
         return await expand.look_if_done(desk, item.brand_id, item.subject_id)
 
+    async def add_up(item: Item) -> timedelta | None:
+        return await tally.add_up(desk.database, item.subject_id)
+
     async def clear_account(item: Item) -> timedelta | None:
         return await account_setup.clear(desk, item.brand_id, item.subject_id)
 
@@ -73,6 +77,7 @@ def handlers(desk: Desk) -> Mapping[str, Handler]:
         "expand": expand_it,
         "cancel": cancel_it,
         "finish": finish_it,
+        "tally": add_up,
         "clear_account": clear_account,
         "opted_out": opted_out,
         "bad_content": bad_content,

@@ -43,8 +43,21 @@ class _Permission:
     """When consent is asked again, where a yes has to wait, and for what."""
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Which campaign a message is a test of, and of which of its variants."""
+
+    campaign_id: UUID
+    variant: str | None
+
+
 async def put(
-    desk: Desk, brand_id: UUID, message_id: UUID, wanted: MessageIn | HouseMessage
+    desk: Desk,
+    brand_id: UUID,
+    message_id: UUID,
+    wanted: MessageIn | HouseMessage,
+    *,
+    trial: Trial | None = None,
 ) -> tuple[Message, bool]:
     """Queue a message under its id; return it, and whether it is new. A repeat changes nothing."""
     async with desk.database.connection(brand_id) as connection:
@@ -54,7 +67,12 @@ async def put(
     if account is None:
         raise _invalid("/account_id", "there is no account of this id")
     address = _address(desk, account, wanted.address)
-    language = wanted.language if isinstance(wanted, HouseMessage) else None
+    if isinstance(wanted, HouseMessage):
+        who, language = _Who(wanted.person_id), wanted.language
+    else:
+        who = await _who(desk, account, address)
+        # Words that a brand wrote are in whatever language they are in.
+        language = who.language if wanted.content.story_id is not None else None
     language, parts = await _parts(desk, account, wanted.content, language)
     allowed = await _ask(desk, brand_id, wanted, address)
     now = clock.now()
@@ -70,7 +88,7 @@ async def put(
                 message_id=message_id,
                 day=day,
                 account_id=account.id,
-                person_id=wanted.person_id if isinstance(wanted, HouseMessage) else None,
+                person_id=who.person_id,
                 address=address,
                 language=language,
                 purpose=wanted.purpose,
@@ -80,10 +98,33 @@ async def put(
                 due_at=allowed.until or now,
                 grant_seq=allowed.seq,
                 consent_event_id=allowed.event_id,
+                test_of=None if trial is None else trial.campaign_id,
+                variant=None if trial is None else trial.variant,
             )
         message = await reports.read_in(connection, brand_id, message_id)
     desk.nudge_lane(account.id)
     return message, new
+
+
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """Whoever is behind an address, as far as that is known."""
+
+    person_id: UUID | None = None
+    language: str | None = None
+
+
+async def _who(desk: Desk, account: AccountRow, address: str) -> _Who:
+    """Ask consent who it is. Nobody is no fault: they may never have been heard of."""
+    try:
+        person = await desk.consent.find_person(
+            brand_id=account.brand_id, account_id=account.id, address=address
+        )
+    except (ServiceUnavailable, ServiceRefused) as error:
+        if not (isinstance(error, ServiceRefused) and error.status == 404):
+            log.warning("message.person_not_found", error=type(error).__name__)
+        return _Who()
+    return _Who(person.id, person.language)
 
 
 def _address(desk: Desk, account: AccountRow, given: str) -> str:

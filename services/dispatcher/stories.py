@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -95,7 +95,10 @@ async def delete(desk: Desk, brand_id: UUID, story_id: UUID) -> None:
         select(col(CampaignRow.id))
         .where(
             col(CampaignRow.brand_id) == brand_id,
-            col(CampaignRow.story_id) == story_id,
+            or_(
+                col(CampaignRow.story_id) == story_id,
+                col(CampaignRow.variants).contains([{"story_id": str(story_id)}]),
+            ),
             col(CampaignRow.status).in_(("scheduled", "running", "paused")),
         )
         .limit(1)

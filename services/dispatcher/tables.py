@@ -107,9 +107,15 @@ class CampaignRow(Table, table=True):
     day: date | None = Field(default=None, sa_type=Date)
     name: str = Field(sa_type=Text)
     story_id: UUID
+    """Of a campaign with variants, that of the first."""
+    variants: list[Any] = Field(default_factory=list, sa_column=_json("[]"))
+    hold_out: float = 0.0
     purpose: str = Field(sa_type=Text)
     account_ids: list[UUID] = Field(sa_column=Column(ARRAY(Uuid), nullable=False))
     audience: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    named: int | None = None
+    recipients: str = Field(default="frozen", sa_type=Text)
+    live_until: datetime | None = Field(default=None, sa_column=_moment())
     send_at: datetime | None = Field(default=None, sa_column=_moment())
     recipient_local_time: bool = False
     deadline: datetime | None = Field(default=None, sa_column=_moment())
@@ -117,6 +123,7 @@ class CampaignRow(Table, table=True):
     status_reason: str | None = Field(default=None, sa_type=Text)
     accepted: int = Field(default=0, sa_type=BigInteger)
     excluded: dict[str, Any] = Field(default_factory=dict, sa_column=_json())
+    zone_fallbacks: int = Field(default=0, sa_type=BigInteger)
     expand_cursor: dict[str, Any] | None = Field(default=None, sa_column=Column(JSONB))
     expanded: bool = False
     created_at: datetime | None = Field(default=None, sa_column=_moment(nullable=False, now=True))

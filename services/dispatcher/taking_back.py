@@ -26,7 +26,7 @@ from services.dispatcher.desk import Desk
 from services.dispatcher.ending import over_at
 from services.dispatcher.pacing import Bucket
 from services.dispatcher.queries import ending as queries
-from services.dispatcher.queries import lanes, messages
+from services.dispatcher.queries import lanes, looks, messages
 from services.dispatcher.queries.ending import Facts, Result
 from services.dispatcher.work import DONE, later
 from shared import clock, failpoints
@@ -53,7 +53,7 @@ class _Step:
     brand_id: UUID
     account: OpenAccount
     bucket: Bucket
-    parts: Mapping[UUID, Mapping[str, Sequence[Part]]]
+    parts: Mapping[UUID, Mapping[tuple[str, str], Sequence[Part]]]
     """By campaign and language, as they were frozen at the launch."""
     line: asyncio.Lock = field(default_factory=asyncio.Lock)
     until: float = 0.0
@@ -103,7 +103,7 @@ async def _step(
 ) -> _Step:
     parts = {}
     async with desk.database.connection(brand_id) as connection:
-        running = await messages.running_campaigns(
+        running = await looks.running_campaigns(
             connection, brand_id=brand_id, account_id=account_id
         )
         for campaign_id in {each.campaign_id for each in facts.values()}:
@@ -111,8 +111,7 @@ async def _step(
                 connection, brand_id=brand_id, campaign_id=campaign_id, account_id=account_id
             )
             parts[campaign_id] = {
-                language: [Part.model_validate(part) for part in each]
-                for language, each in frozen.items()
+                told: [Part.model_validate(part) for part in each] for told, each in frozen.items()
             }
     rate = _rate(account.channel, account.settings, sending=bool(running))
     bucket = Bucket(rate, max(1.0, rate / 10), 0.0, clock.ticks())
@@ -161,7 +160,7 @@ async def _one(step: _Step, row: Any, facts: Facts | None) -> Result:
     if step.account.channel.capabilities.take_back is None:
         return Result(message_id, "kept", "not_possible")
     language = facts.language or ""
-    parts = step.parts.get(facts.campaign_id, {}).get(language, ())
+    parts = step.parts.get(facts.campaign_id, {}).get((facts.variant or "", language), ())
     if any(each.part >= len(parts) for each in sent):
         return Result(message_id, "kept", "no_rendering")
     recall = Recall(

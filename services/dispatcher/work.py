@@ -24,6 +24,7 @@ Kind = Literal[
     "expand",
     "cancel",
     "finish",
+    "tally",
     "clear_account",
     "opted_out",
     "bad_content",

@@ -5,7 +5,7 @@
 
 from typing import Any, Final
 
-from services.gateway.media_examples import ENDING, MEDIA_ID
+from services.gateway.media_examples import MEDIA_ID
 
 Json = Any
 
@@ -130,61 +130,6 @@ RENDERINGS: Final = {
     "next": None,
 }
 
-CAMPAIGN_IN: Final = {
-    "name": "Autumn launch, Italy",
-    "story_id": STORY_ID,
-    "purpose": "marketing",
-    "account_ids": [ACCOUNT_ID],
-    "audience": {"everyone": True},
-}
-TOTALS: Final = {
-    "accepted": 0,
-    "queued": 0,
-    "claimed": 0,
-    "sending": 0,
-    "sent": 0,
-    "delivered": 0,
-    "read": 0,
-    "refused": 0,
-    "unknown": 0,
-    "partial": 0,
-    "cancelled": 0,
-    "withheld": {},
-}
-CAMPAIGN: Final = {
-    **CAMPAIGN_IN,
-    "audience": {"everyone": True, "tags": None, "addresses": None},
-    "send_at": None,
-    "recipient_local_time": False,
-    "deadline": None,
-    "id": CAMPAIGN_ID,
-    "status": "draft",
-    "status_reason": None,
-    "created_at": AT,
-    "launched_at": None,
-    "finished_at": None,
-    "expanded": False,
-    "totals": TOTALS,
-    "ending": None,
-    "excluded": {},
-}
-RUNNING: Final = {
-    **CAMPAIGN,
-    "status": "running",
-    "launched_at": LATER,
-    "expanded": True,
-    "totals": {**TOTALS, "accepted": 1200, "queued": 700, "sent": 499, "withheld": {"revoked": 1}},
-    "ending": ENDING,
-    "excluded": {"no_consent": 35},
-}
-PREFLIGHT: Final = {
-    "eligible": 1200,
-    "excluded": {"no_consent": 35, "revoked": 12},
-    "deferred": {"quiet_hours": 3, "capped": 18},
-    "expected_finish_at": "2026-11-22T10:00:43Z",
-    "findings": [],
-}
-
 MESSAGE_IN: Final = {
     "account_id": ACCOUNT_ID,
     "address": "123456789",
@@ -194,6 +139,8 @@ MESSAGE_IN: Final = {
 MESSAGE: Final = {
     "id": MESSAGE_ID,
     "campaign_id": None,
+    "variant": None,
+    "test_of": None,
     "account_id": ACCOUNT_ID,
     "person_id": PERSON_ID,
     "address": "123456789",

@@ -25,6 +25,7 @@ from shared.contracts.consent import (
 from shared.contracts.erasures import Erased, EraseIn
 from shared.contracts.exports import PersonMerges
 from shared.contracts.feed import Feed
+from shared.contracts.forecast import ForecastIn
 from shared.contracts.imports import AsideRows, Import, ImportIn, ImportRows
 from shared.contracts.ledger import LogCheckpoint, LogConsistency, LogEntries, LogProof
 from shared.contracts.merges import MergeIn, MoveIn, SplitIn
@@ -167,11 +168,21 @@ class ConsentClient:
         return await self._service.ask(AudiencePage, "POST", "/v1/audience", body=question)
 
     async def count(
-        self, *, brand_id: UUID, account_id: UUID, purpose: str, filter: AudienceFilter
+        self,
+        *,
+        brand_id: UUID,
+        account_id: UUID,
+        purpose: str,
+        filter: AudienceFilter,
+        forecast: ForecastIn | None = None,
     ) -> AudienceCount:
-        """Count who may be written to now, and who not, by reason."""
+        """Count who may be written to now, and who not, by reason; tell of a launch where asked."""
         question = AudienceQuestion(
-            brand_id=brand_id, account_id=account_id, purpose=purpose, filter=filter
+            brand_id=brand_id,
+            account_id=account_id,
+            purpose=purpose,
+            filter=filter,
+            forecast=forecast,
         )
         return await self._service.ask(
             AudienceCount, "POST", "/v1/audience/count", body=question, within=_COUNT_WITHIN

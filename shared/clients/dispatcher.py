@@ -35,6 +35,7 @@ from shared.contracts.accounts import (
 from shared.contracts.campaigns import (
     Campaign,
     CampaignIn,
+    CampaignTest,
     Halt,
     Halted,
     HouseMessage,
@@ -43,6 +44,7 @@ from shared.contracts.campaigns import (
     MessageIn,
     Preflight,
     ReceiptIn,
+    SentTests,
     Story,
     StoryChange,
     StoryIn,
@@ -200,6 +202,13 @@ class DispatcherClient:
         """Say what a launch would do now."""
         path = _path(brand_id, "campaigns", campaign_id, "preflight")
         return await self._service.ask(Preflight, "POST", path, within=PREFLIGHT_WITHIN)
+
+    async def test_campaign(
+        self, brand_id: UUID, campaign_id: UUID, test_id: UUID, test: CampaignTest
+    ) -> SentTests:
+        """Send a campaign's story to some of the brand's own."""
+        path = _path(brand_id, "campaigns", campaign_id, "tests", test_id)
+        return await self._service.ask(SentTests, "PUT", path, body=test)
 
     async def step_campaign(self, brand_id: UUID, campaign_id: UUID, step: Step) -> Campaign:
         """Launch, pause, resume or cancel a campaign."""

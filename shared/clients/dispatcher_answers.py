@@ -2,7 +2,7 @@
 
 from shared.contracts.accounts import AccountState, CallbackAttempt, Endpoint, Event
 from shared.contracts.base import Contract
-from shared.contracts.campaigns import Campaign, ChannelFinding, Message, Story
+from shared.contracts.campaigns import CampaignItem, ChannelFinding, Message, Story
 from shared.contracts.stories import Part
 
 
@@ -37,7 +37,7 @@ class Renderings(Contract):
 class CampaignPage(Contract):
     """A brand's campaigns."""
 
-    items: tuple[Campaign, ...]
+    items: tuple[CampaignItem, ...]
     next: str | None = None
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
+from shared.contracts.attributes import AttributeFilter
 from shared.contracts.base import Contract
 from shared.contracts.consent import Address, AnyPurpose, AudienceFilter, Purpose
 from shared.contracts.stories import Button, Choice, Finding, Frame, Language, Variant
@@ -69,40 +70,86 @@ class Story(StoryIn):
 
 
 class AudienceIn(Contract):
-    """Exactly one of the three."""
+    """`everyone`, or `addresses`, or people by `tags`, by `attributes`, or by both."""
 
     everyone: Literal[True] | None = None
     tags: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)] | None = None
+    """People who carry at least one of them."""
+    attributes: AttributeFilter | None = None
+    """People whose attributes fit; with `tags`, those of them who do."""
     addresses: Annotated[tuple[Address, ...], Field(min_length=1, max_length=100_000)] | None = None
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> "AudienceIn":
-        given = [n for n in ("everyone", "tags", "addresses") if getattr(self, n) is not None]
-        if len(given) != 1:
-            raise ValueError("name exactly one of everyone, tags, addresses")
+    def _one_way(self) -> "AudienceIn":
+        chosen = self.tags is not None or self.attributes is not None
+        if [chosen, self.everyone is not None, self.addresses is not None].count(True) != 1:
+            raise ValueError("name exactly one of everyone, tags and/or attributes, addresses")
         return self
 
     def filter(self) -> AudienceFilter:
         """Return the same as the consent registry understands it."""
         return AudienceFilter(
-            everyone=bool(self.everyone), tags=self.tags or (), addresses=self.addresses or ()
+            everyone=bool(self.everyone),
+            tags=self.tags or (),
+            attributes=self.attributes,
+            addresses=self.addresses or (),
         )
+
+
+VariantName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+
+
+class CampaignVariant(Contract):
+    """One of several stories that a campaign tries, for a share of its people."""
+
+    name: VariantName
+    story_id: UUID
+    weight: Annotated[int, Field(ge=1, le=1_000)] = 1
+    """Its share is its weight among the weights of all."""
+
+
+class Recipients(StrEnum):
+    """Whom a campaign means while it runs."""
+
+    FROZEN = "frozen"
+    LIVE = "live"
 
 
 class CampaignIn(Contract):
     """A story on its way to an audience, as a brand asks for it."""
 
     name: Name
-    story_id: UUID
+    story_id: UUID | None = None
+    """What is told; left out where there are `variants`."""
+    variants: Annotated[tuple[CampaignVariant, ...], Field(max_length=10)] = ()
+    """Stories to try against each other: each person gets one of them, always the same."""
+    hold_out: Annotated[float, Field(ge=0, le=0.9, allow_inf_nan=False)] = 0.0
+    """The share of people who get nothing, to compare with: withheld as `hold_out`."""
     purpose: Purpose = "marketing"
     account_ids: Annotated[tuple[UUID, ...], Field(min_length=1, max_length=100)]
     audience: AudienceIn
+    recipients: Recipients = Recipients.FROZEN
+    """`frozen`: who fits the audience at the launch. `live`: who comes to fit it later, too."""
+    live_until: datetime | None = None
+    """Until when a live campaign looks for people; None: while any of its messages waits."""
     send_at: datetime | None = None
     """Not before this moment; at once when left out."""
     recipient_local_time: bool = False
     """Read `send_at` as wall-clock time where each person lives."""
     deadline: datetime | None = None
     """What has not started by then is withheld as `too_late`."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "CampaignIn":
+        if (self.story_id is None) == (not self.variants):
+            raise ValueError("give either a story_id or variants")
+        if len({each.name for each in self.variants}) < len(self.variants):
+            raise ValueError("two variants have the same name")
+        if len(self.variants) == 1:
+            raise ValueError("one variant is none: give a story_id, or at least two")
+        if self.live_until is not None and self.recipients != Recipients.LIVE:
+            raise ValueError('live_until is for "recipients": "live"')
+        return self
 
 
 class CampaignStatus(StrEnum):
@@ -149,10 +196,21 @@ class Ending(Contract):
     """Nothing could be done, by reason."""
 
 
-class Campaign(CampaignIn):
-    """A stored campaign."""
+class CampaignFacts(Contract):
+    """What is told of a campaign wherever it is told of."""
 
     id: UUID
+    name: Name
+    story_id: UUID | None
+    variants: tuple[CampaignVariant, ...] = ()
+    hold_out: float = 0.0
+    purpose: Purpose
+    account_ids: tuple[UUID, ...]
+    recipients: Recipients = Recipients.FROZEN
+    live_until: datetime | None = None
+    send_at: datetime | None = None
+    recipient_local_time: bool = False
+    deadline: datetime | None = None
     status: CampaignStatus
     status_reason: str | None = None
     created_at: datetime
@@ -163,18 +221,55 @@ class Campaign(CampaignIn):
     totals: Totals
     ending: Ending | None = None
     """None where the story does not end."""
+    deferred: dict[str, int] = {}
+    """How many of the queued wait for what: `quiet_hours`, `capped`. They are in `totals` too."""
+    variant_totals: dict[str, Totals] = {}
+    """The same of each variant; who is held out, or was named and may not be written to, has
+    none."""
     excluded: dict[str, int] = {}
-    """People of `everyone` or `tags` who may not be written to, by reason: they got no message."""
+    """People of `everyone`, `tags` or `attributes` who may not be written to, by reason: they got
+    no message. Of a live campaign, as its last whole look found them."""
+    zone_fallbacks: int = 0
+    """Messages whose hour is that of the account's time zone, because the person's is missing or
+    none."""
+    named: int | None = None
+    """How many addresses it was made for, where it was made for addresses."""
+
+
+class Campaign(CampaignFacts):
+    """A stored campaign."""
+
+    audience: AudienceIn
+
+
+class CampaignItem(CampaignFacts):
+    """A campaign in a list, which leaves out up to 100,000 addresses."""
+
+    audience: AudienceIn | None
+    """None where it was made for addresses."""
 
 
 class Preflight(Contract):
     """What a launch would do now."""
 
     eligible: int
+    """People (on each account) who may be written to now."""
     excluded: dict[str, int]
+    """Those who may not, by reason. Named ones get a withheld message for it, others none."""
+    withheld: dict[str, int] = {}
+    """How many of the eligible would get nothing, by reason: `hold_out`, `too_late` where their
+    hour comes after the deadline, `quiet_hours` where these end after it."""
     deferred: dict[str, int] = {}
-    """How many of the eligible would have to wait if it began now, by reason."""
+    """How many of the others would have to wait when they are due, by reason."""
+    variants: dict[str, int] = {}
+    """How many of them would get which variant."""
+    zone_fallbacks: int = 0
+    """How many of them have no time zone of use, and get it at the account's hour."""
     expected_finish_at: datetime | None
+    """At the accounts' pace, with what waits on them already, local time and quiet hours. Those
+    who wait under a cap are not in it."""
+    expected_too_late: int = 0
+    """How many would not have started by the deadline at this pace, beside those withheld."""
     findings: tuple[ChannelFinding, ...]
 
 
@@ -221,8 +316,13 @@ class Message(Contract):
 
     id: UUID
     campaign_id: UUID | None
+    variant: str | None = None
+    """Which of the campaign's stories it tells, where there are several."""
+    test_of: UUID | None = None
+    """The campaign that this was a test of; no campaign counts it."""
     account_id: UUID
     person_id: UUID | None
+    """None where nobody is known at the address, or the person was erased."""
     address: Address | None
     """None where the person was erased."""
     purpose: AnyPurpose
@@ -285,6 +385,23 @@ class HouseMessage(Contract):
     content: HouseContent
     person_id: UUID | None = None
     language: str | None = None
+
+
+class CampaignTest(Contract):
+    """Who of the brand's own gets a campaign's story before anybody else does."""
+
+    addresses: Annotated[tuple[Address, ...], Field(min_length=1, max_length=10)]
+    """They must have consented like anyone."""
+    account_id: UUID | None = None
+    """The account that sends; it may be left out where the campaign has one."""
+    variants: Annotated[tuple[VariantName, ...], Field(min_length=1, max_length=10)] | None = None
+    """Which variants; all of them when left out."""
+
+
+class SentTests(Contract):
+    """The messages of a test, by address and variant."""
+
+    items: tuple[Message, ...]
 
 
 class HaltTarget(Contract):

@@ -7,8 +7,10 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
+from shared.contracts.attributes import AttributeFilter
 from shared.contracts.base import Contract
 from shared.contracts.clock import QuietHours
+from shared.contracts.forecast import ForecastIn, Lot
 
 Address = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Purpose = Annotated[
@@ -238,11 +240,13 @@ class Permissions(Contract):
 
 
 class AudienceFilter(Contract):
-    """Who is meant: exactly one of the three."""
+    """Who is meant: `everyone`, `tags` or `attributes` or both, or `addresses`."""
 
     everyone: bool = False
     tags: Annotated[tuple[str, ...], Field(max_length=100)] = ()
     """People who carry at least one of them."""
+    attributes: AttributeFilter | None = None
+    """People whose attributes fit; with `tags`, those of them who do."""
     addresses: Annotated[tuple[Address, ...], Field(max_length=100_000)] = ()
     """Each of them gets a message, if only a withheld one."""
 
@@ -257,6 +261,8 @@ class AudienceQuestion(Contract):
     after: str | None = None
     """The last address of the page before."""
     limit: Annotated[int, Field(ge=1, le=5_000)] = 1_000
+    forecast: ForecastIn | None = None
+    """Of a count: tell of a launch too, in lots."""
 
 
 class Recipient(Contract):
@@ -296,6 +302,8 @@ class AudienceCount(Contract):
     excluded: dict[str, int]
     deferred: dict[str, int] = {}
     """How many of those who may would have to wait now, by reason."""
+    lots: tuple[Lot, ...] = ()
+    """Those who may, as a launch would find them, where that was asked."""
 
 
 class PersonAddress(Contract):

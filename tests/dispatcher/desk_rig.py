@@ -167,10 +167,12 @@ class Rig:
             continue
 
     async def work_kinds(self) -> list[str]:
-        """What is on the list, due or not."""
+        """What is on the list, due or not; but for the upkeep of the tally."""
         async with self.desk.database.connection() as connection:
             rows = await connection.fetch(
-                "SELECT kind FROM dispatcher.work WHERE brand_id = $1 ORDER BY kind", self.brand_id
+                "SELECT kind FROM dispatcher.work WHERE brand_id = $1 AND kind <> 'tally'"
+                " ORDER BY kind",
+                self.brand_id,
             )
         return [row[0] for row in rows]
 

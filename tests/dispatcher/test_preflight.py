@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from shared.contracts.campaigns import Preflight
+from shared.contracts.policy import BrandPolicy
 from tests.dispatcher.desk_rig import Rig
 
 
@@ -78,3 +79,15 @@ async def test_a_story_that_no_channel_can_show_is_not_launched(rig: Rig) -> Non
 
     assert "error" in {f.level for f in found.findings}
     assert (answer.status_code, answer.json()["code"]) == (422, "cannot_be_shown")
+
+
+async def test_a_campaign_for_the_end_of_all_days_does_no_harm(rig: Rig) -> None:
+    await rig.grant("1")
+    rules = {"quiet_hours": {"start": "21:00", "end": "08:00"}}
+    await rig.consent.put_policy(rig.brand_id, BrandPolicy.model_validate(rules))
+
+    for local in (False, True):
+        found = await ahead(rig, send_at="9999-12-31T23:59:59Z", recipient_local_time=local)
+
+        assert found.eligible == 1
+        assert found.expected_finish_at is not None

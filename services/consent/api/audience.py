@@ -1,5 +1,6 @@
 """Who of an audience may be written to?"""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Response
@@ -8,6 +9,7 @@ from services.consent import audience
 from services.consent.api import examples
 from services.consent.api.access import TheRegistry
 from services.consent.texts import refuse_nul
+from shared.contracts.attributes import Fits
 from shared.contracts.consent import AudienceCount, AudiencePage, AudienceQuestion
 from shared.problems import Problem
 
@@ -24,8 +26,8 @@ Question = Annotated[AudienceQuestion, Body(openapi_examples=examples.AUDIENCES)
 async def page(registry: TheRegistry, question: Question) -> Response:
     """Return one page of those who are meant, in the order of addresses.
 
-    `everyone` and `tags` mean people whom the account has heard of. A page may be empty and still
-    have a `next`: with tags it is where the search stopped.
+    `everyone`, `tags` and `attributes` mean people whom the account has heard of. A page may be
+    empty and still have a `next`: with tags or attributes it is where the search stopped.
     """
     _check(question)
     return Response(await audience.page(registry.database, question), media_type="application/json")
@@ -40,9 +42,22 @@ async def count(registry: TheRegistry, question: Question) -> AudienceCount:
 
 def _check(question: AudienceQuestion) -> None:
     meant = question.filter
-    if [bool(meant.everyone), bool(meant.tags), bool(meant.addresses)].count(True) != 1:
-        wrong = {"pointer": "/filter", "message": "Name exactly one of everyone, tags, addresses."}
+    chosen = bool(meant.tags) or meant.attributes is not None
+    if [bool(meant.everyone), chosen, bool(meant.addresses)].count(True) != 1:
+        message = "Name exactly one of everyone, tags and/or attributes, addresses."
+        wrong = {"pointer": "/filter", "message": message}
         raise Problem(422, "invalid", "Some fields are wrong.", errors=[wrong])
+    refuse_nul({"/filter/attributes": "".join(_texts(meant.attributes))})
     refuse_nul({"/after": question.after})
     refuse_nul({f"/filter/tags/{n}": tag for n, tag in enumerate(meant.tags)})
     refuse_nul({f"/filter/addresses/{n}": each for n, each in enumerate(meant.addresses)})
+
+
+def _texts(wanted: Fits | None) -> Iterator[str]:
+    """Yield all that a filter would hand to the database as a text."""
+    if wanted is None:
+        return
+    yield wanted.name or ""
+    yield from (each for each in (wanted.is_, *(wanted.one_of or ())) if isinstance(each, str))
+    for inner in wanted.below_it():
+        yield from _texts(inner)

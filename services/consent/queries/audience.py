@@ -10,6 +10,8 @@ from uuid import UUID
 
 import asyncpg
 
+from services.consent.attributes import fits
+from shared.contracts.attributes import AttributeFilter
 from shared.contracts.clock import Cap
 
 FIRST = ""
@@ -39,7 +41,7 @@ LEFT JOIN LATERAL (
     ORDER BY t.purpose DESC LIMIT 1) AS s ON true
 """
 _IN_WINDOW = "w.brand_id = $1 AND w.account_id = $2 AND w.address > $4 AND w.address <= $5"
-_WITH_TAGS = "AND ($6::text[] IS NULL OR p.tags && $6)"
+_MEANT = "AND ($6::text[] IS NULL OR p.tags && $6) AND {fits}"
 _EDGE = """
 SELECT address FROM consent.address WHERE brand_id = $1 AND account_id = $2 AND address > $3
 ORDER BY address OFFSET $4 LIMIT 1
@@ -53,7 +55,7 @@ def _with_state(statement: str, ordinary: str = _STATE) -> tuple[str, str]:
 
 _PAGE = _with_state(f"""
 SELECT {_FACTS} FROM consent.address w {_PERSON} {{state}}
-WHERE {_IN_WINDOW} {_WITH_TAGS} ORDER BY w.address LIMIT $7
+WHERE {_IN_WINDOW} {_MEANT} ORDER BY w.address LIMIT $7
 """)  # noqa: S608 -- built from constants
 _W = """
 WITH w AS (
@@ -77,23 +79,17 @@ EXISTS (SELECT FROM consent.contact c, unnest({caps}) AS cap(messages, days)
         WHERE told.at > now() - make_interval(days => cap.days)))
 """
 _NEVER = "NULL::text, NULL::time, NULL::time, false"
-_GROUPS = "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8"
-_KNOWN = f"FROM consent.address w {_PERSON} {{state}} WHERE {_IN_WINDOW} {_WITH_TAGS} {_GROUPS}"
+_ZONES = "p.timezone, NULL::time, NULL::time, false"
+# As `services.dispatcher.shares` has it: which share a person falls into. Four bytes of a hash.
+_SHARE = """
+width_bucket(('x' || left(encode(sha256(
+    uuid_send({key}::uuid) || uuid_send(w.person_id)), 'hex'), 8))::bit(32)::bigint,
+    {edges}::bigint[])
+"""
+_ALL_ALIKE = "0"
+_GROUPS = "GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9"
+_KNOWN = f"FROM consent.address w {_PERSON} {{state}} WHERE {_IN_WINDOW} {_MEANT} {_GROUPS}"
 _LISTED = f"FROM w LEFT {_PERSON} {{state}} {_GROUPS}"
-
-
-def _counting(waits: bool) -> tuple[str, str]:
-    told = _WAITS.replace("{caps}", "$7::int[], $8::int[]") if waits else _NEVER
-    return _with_state(f"SELECT {_STATUS}, {told}, count(*) {_KNOWN}")
-
-
-def _counting_named(waits: bool) -> tuple[str, str]:
-    told = _WAITS.replace("{caps}", "$5::int[], $6::int[]") if waits else _NEVER
-    return _with_state(f"{_W} SELECT {_STATUS}, {told}, count(*) {_LISTED}", _NAMED_STATE)
-
-
-_COUNT = {waits: _counting(waits) for waits in (False, True)}
-_COUNT_NAMED = {waits: _counting_named(waits) for waits in (False, True)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +121,25 @@ async def find_edge(
     return edge
 
 
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How people are split: by which key, and where each share but the first begins."""
+
+    key: UUID
+    edges: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a count tells of those who may be written to, beside their number."""
+
+    caps: tuple[Cap, ...] | None = None
+    """Who waits, by where they live and under these caps; None: nobody waits."""
+    zones: bool = False
+    """Where they live, even if nobody waits."""
+    split: Split | None = None
+
+
 async def page(
     connection: asyncpg.Connection,
     whose: Whose,
@@ -132,14 +147,16 @@ async def page(
     after: str,
     until: str,
     tags: Sequence[str] | None,
+    attributes: AttributeFilter | None,
     limit: int,
 ) -> list[asyncpg.Record]:
     """Return the facts about those who are meant, after one address and up to another.
 
     (address, person id, language, time zone, status, blocked, expired, paused, event id, sequence)
     """
-    statement = _PAGE[whose.topic]
-    return list(await connection.fetch(statement, *whose.key, after, until, tags, limit))
+    values: list[object] = [*whose.key, after, until, tags, limit]
+    statement = _PAGE[whose.topic].replace("{fits}", fits(attributes, values))
+    return list(await connection.fetch(statement, *values))
 
 
 async def named(
@@ -156,28 +173,38 @@ async def count(
     after: str,
     until: str,
     tags: Sequence[str] | None,
-    caps: Sequence[Cap] | None,
+    attributes: AttributeFilter | None,
+    asked: Asked,
 ) -> list[asyncpg.Record]:
-    """Count those who are meant, by how it stands with them; with `caps` also by who waits.
+    """Count those who are meant, by how it stands with them, and by what was asked of them.
 
-    (status, blocked, expired, paused, time zone, own hours' start and end, full, number)
+    (status, blocked, expired, paused, time zone, own hours' start and end, full, share, number)
     """
-    statement = _COUNT[caps is not None][whose.topic]
-    limits = _limits(caps)
-    return list(await connection.fetch(statement, *whose.key, after, until, tags, *limits))
+    values: list[object] = [*whose.key, after, until, tags]
+    told = f"SELECT {_STATUS}, {_told(asked, values)}, count(*) {_KNOWN}"
+    statement = _with_state(told)[whose.topic].replace("{fits}", fits(attributes, values))
+    return list(await connection.fetch(statement, *values))
 
 
 async def count_named(
-    connection: asyncpg.Connection,
-    whose: Whose,
-    *,
-    addresses: Sequence[str],
-    caps: Sequence[Cap] | None,
+    connection: asyncpg.Connection, whose: Whose, *, addresses: Sequence[str], asked: Asked
 ) -> list[asyncpg.Record]:
     """Count these addresses, known or not, in the same way."""
-    statement = _COUNT_NAMED[caps is not None][whose.topic]
-    return list(await connection.fetch(statement, *whose.key, addresses, *_limits(caps)))
+    values: list[object] = [*whose.key, addresses]
+    told = f"{_W} SELECT {_STATUS}, {_told(asked, values)}, count(*) {_LISTED}"
+    return list(await connection.fetch(_with_state(told, _NAMED_STATE)[whose.topic], *values))
 
 
-def _limits(caps: Sequence[Cap] | None) -> tuple[list[int], ...]:
-    return () if caps is None else ([cap.messages for cap in caps], [cap.days for cap in caps])
+def _told(asked: Asked, values: list[object]) -> str:
+    """Return the columns for what was asked; their parameters go behind `values`."""
+    waits = _ZONES if asked.zones else _NEVER
+    if asked.caps is not None:
+        values += [[cap.messages for cap in asked.caps], [cap.days for cap in asked.caps]]
+        caps = f"${len(values) - 1}::int[], ${len(values)}::int[]"
+        waits = _WAITS.replace("{caps}", caps)
+    share = _ALL_ALIKE
+    if asked.split is not None:
+        values += [asked.split.key, asked.split.edges]
+        share = _SHARE.replace("{key}", f"${len(values) - 1}")
+        share = share.replace("{edges}", f"${len(values)}")
+    return f"{waits}, {share}"

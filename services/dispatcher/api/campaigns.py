@@ -19,7 +19,17 @@ from services.dispatcher.api.parameters import (
 )
 from services.dispatcher.launch import launch as launch_campaign
 from services.dispatcher.preflight import preflight as look_ahead
-from shared.contracts.campaigns import Campaign, CampaignIn, Message, MessageStatus, Preflight
+from services.dispatcher.trials import try_out
+from shared.contracts.campaigns import (
+    Campaign,
+    CampaignIn,
+    CampaignItem,
+    CampaignTest,
+    Message,
+    MessageStatus,
+    Preflight,
+    SentTests,
+)
 
 router = APIRouter(prefix="/v1/brands/{brand_id}/campaigns", tags=["campaigns"])
 
@@ -37,8 +47,8 @@ async def put(
 @router.get("")
 async def page(
     desk: TheDesk, brand_id: UUID, cursor: Cursor = None, limit: Limit = MOST
-) -> Page[Campaign]:
-    """Return a brand's campaigns, the newest first."""
+) -> Page[CampaignItem]:
+    """Return a brand's campaigns, the newest first; without the addresses they are for."""
     found = await campaigns.page(desk.database, brand_id, before=read_id(cursor), limit=limit + 1)
     return page_of(found, limit, lambda campaign: campaign.id)
 
@@ -53,6 +63,14 @@ async def read(desk: TheDesk, brand_id: UUID, campaign_id: UUID) -> Campaign:
 async def preflight(desk: TheDesk, brand_id: UUID, campaign_id: UUID) -> Preflight:
     """Say what a launch would do now, without doing it."""
     return await look_ahead(desk, brand_id, campaign_id)
+
+
+@router.put("/{campaign_id}/tests/{test_id}")
+async def test(
+    desk: TheDesk, brand_id: UUID, campaign_id: UUID, test_id: UUID, wanted: CampaignTest
+) -> SentTests:
+    """Send its story, as it is now, to some of the brand's own; a repeat changes nothing."""
+    return await try_out(desk, brand_id, campaign_id, test_id, wanted)
 
 
 @router.post("/{campaign_id}/launch")

@@ -10,33 +10,44 @@ import asyncpg
 from services.dispatcher.queries.slips import finish_campaign
 
 COLUMNS = (
-    "id", "day", "name", "story_id", "purpose", "account_ids", "audience", "send_at",
-    "recipient_local_time", "deadline", "status", "status_reason", "accepted", "excluded",
-    "expand_cursor", "expanded", "created_at", "launched_at", "finished_at",
+    "id", "day", "name", "story_id", "variants", "hold_out", "purpose", "account_ids", "audience",
+    "named", "recipients", "live_until", "send_at", "recipient_local_time", "deadline", "status",
+    "status_reason", "accepted", "excluded", "zone_fallbacks", "expand_cursor", "expanded",
+    "created_at", "launched_at", "finished_at",
 )  # fmt: skip
 _LIST = ", ".join(f"c.{name}" for name in COLUMNS)
+# Addresses are up to 100,000: a list of campaigns does not read them.
+_SHORT = _LIST.replace(
+    "c.audience", "CASE WHEN c.named IS NULL THEN c.audience END AS audience"
+).replace("c.expand_cursor, ", "")
 
-# One statement, hence one snapshot: `accepted` is written with the messages it counts, so the
-# counts add up to it at every moment. Claimed is what is queued on a slip that is in a hand.
-_WITH_TOTALS = f"""
-SELECT {_LIST}, t.counts, h.claimed FROM dispatcher.campaign c
-CROSS JOIN LATERAL (
-    SELECT count(*) AS claimed FROM dispatcher.slip s
-    CROSS JOIN LATERAL unnest(s.messages) AS u(id)
-    JOIN dispatcher.message m ON m.brand_id = c.brand_id AND m.day = s.day AND m.id = u.id
-        AND m.slip_id = s.id AND m.status = 'queued'
-    WHERE s.brand_id = c.brand_id AND s.queue_id = c.id AND s.epoch > 0) h
+# One statement, hence one snapshot: the tally is written with the messages it counts, and so is
+# `accepted`; so the counts add up to it at every moment. Claimed is what is queued on a slip that
+# is in a hand: there are few of those.
+_WITH_TOTALS = """
+SELECT {columns}, t.counts FROM dispatcher.campaign c
 LEFT JOIN LATERAL (
-    SELECT jsonb_agg(jsonb_build_array(g.status, g.reason, g.n)) AS counts FROM (
-        SELECT m.status, CASE WHEN m.status = 'withheld' THEN m.reason END AS reason, count(*) AS n
-        FROM dispatcher.message m
-        WHERE m.brand_id = c.brand_id AND m.campaign_id = c.id AND m.day = c.day
-        GROUP BY 1, 2) g
+    SELECT jsonb_agg(jsonb_build_array(g.variant, g.status, g.reason, g.number)) AS counts FROM (
+        SELECT y.variant, y.status, y.reason, sum(y.number)::bigint AS number FROM (
+            SELECT variant, status, reason, number FROM dispatcher.tally
+            WHERE brand_id = c.brand_id AND campaign_id = c.id
+            UNION ALL
+            SELECT m.variant, x.status, x.reason, x.number FROM dispatcher.slip s
+            CROSS JOIN LATERAL unnest(s.messages) AS u(id)
+            JOIN dispatcher.message m ON m.brand_id = c.brand_id AND m.day = s.day AND m.id = u.id
+                AND m.slip_id = s.id AND m.status = 'queued'
+            CROSS JOIN LATERAL (VALUES ('claimed', NULL, 1), ('queued',
+                CASE WHEN m.reason IN ('quiet_hours', 'capped') THEN m.reason END, -1)
+                ) AS x(status, reason, number)
+            WHERE s.brand_id = c.brand_id AND s.queue_id = c.id AND s.epoch > 0) y
+        GROUP BY 1, 2, 3 HAVING sum(y.number) <> 0) g
 ) t ON true
 WHERE c.brand_id = $1
-"""  # noqa: S608 -- constants
-_ONE = _WITH_TOTALS + " AND c.id = $2"
-_PAGE = _WITH_TOTALS + " AND ($2::uuid IS NULL OR c.id < $2) ORDER BY c.id DESC LIMIT $3"
+"""
+_ONE = _WITH_TOTALS.format(columns=_LIST) + " AND c.id = $2"
+_PAGE = _WITH_TOTALS.format(columns=_SHORT) + (
+    " AND ($2::uuid IS NULL OR c.id < $2) ORDER BY c.id DESC LIMIT $3"
+)
 
 
 async def find(
@@ -134,15 +145,18 @@ async def freeze_rendering(
     brand_id: UUID,
     campaign_id: UUID,
     account_id: UUID,
+    variant: str,
+    story_id: UUID,
     parts: Mapping[str, Sequence[Mapping[str, object]]],
 ) -> None:
-    """Keep the parts of one account by language, whatever becomes of the story."""
+    """Keep a variant's parts on one account by language, whatever becomes of its story."""
     # One by one: of lists in a list asyncpg would make an array of two dimensions.
     await connection.executemany(
-        "INSERT INTO dispatcher.rendering (brand_id, campaign_id, account_id, language, parts)"
-        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        "INSERT INTO dispatcher.rendering"
+        " (brand_id, campaign_id, account_id, variant, story_id, language, parts)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING",
         [
-            (brand_id, campaign_id, account_id, language, of_language)
+            (brand_id, campaign_id, account_id, variant, story_id, language, of_language)
             for language, of_language in parts.items()
         ],
     )
@@ -184,3 +198,24 @@ async def cancel_messages(
     count: int = await connection.fetchval(_CANCEL, brand_id, campaign_id, slips)
     await finish_campaign(connection, brand_id=brand_id, campaign_id=campaign_id)
     return count
+
+
+_PACE = """
+SELECT (count(*) - 1) / nullif(extract(epoch FROM max(settled_at) - min(settled_at)), 0)::float8
+FROM dispatcher.attempt
+WHERE brand_id = $1 AND account_id = $2 AND day >= current_date - 1 AND outcome = 'sent'
+  AND settled_at > now() - make_interval(secs => $3) HAVING count(*) >= $4
+"""
+
+
+async def real_pace(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    account_id: UUID,
+    seconds: float,
+    at_least: int,
+) -> float | None:
+    """Return how many messages per second an account sent in the last seconds, if enough."""
+    pace: float | None = await connection.fetchval(_PACE, brand_id, account_id, seconds, at_least)
+    return pace

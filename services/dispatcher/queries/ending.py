@@ -31,6 +31,7 @@ class Facts:
     address: str | None
     """None where the person was erased."""
     language: str | None
+    variant: str | None
     live: bool
     """It may still be sent."""
     told: tuple[Told, ...]
@@ -39,7 +40,7 @@ class Facts:
 # The only place that knows how messages and attempts say what was sent.
 _FACTS = """
 SELECT m.id, m.account_id, m.campaign_id, nullif(m.address, 'erased:' || m.id) AS address,
-    m.language, m.status IN ('queued', 'sending') AS live, m.status, m.updated_at,
+    m.language, m.variant, m.status IN ('queued', 'sending') AS live, m.status, m.updated_at,
     a.part, a.outcome, a.platform_ids, a.settled_at
 FROM dispatcher.message m
 LEFT JOIN LATERAL (
@@ -74,6 +75,7 @@ async def facts(
             campaign_id=row["campaign_id"],
             address=row["address"],
             language=row["language"],
+            variant=row["variant"],
             live=row["live"],
             told=tuple(told[i]),
         )

@@ -29,6 +29,7 @@ class Line(NamedTuple):
     consent_event_id: UUID | None
     withheld: str | None = None
     reason: str | None = None
+    variant: str | None = None
 
 
 class CursorMoved(Exception):
@@ -39,25 +40,25 @@ _INSERT = """
 WITH inserted AS (
     INSERT INTO dispatcher.message (brand_id, id, day, campaign_id, account_id, person_id, address,
         language, purpose, status, reason, parts, due_at, deadline, grant_seq, consent_event_id,
-        slip_id)
+        variant, slip_id)
     SELECT $1, x.id, $2, $3, $4, x.person_id, x.address, x.language, $5,
         CASE WHEN x.withheld IS NULL THEN 'queued' ELSE 'withheld' END,
         coalesce(x.withheld, x.reason), x.parts, x.due_at, $6, x.grant_seq, x.consent_event_id,
-        x.slip_id
+        x.variant, x.slip_id
     FROM unnest($7::uuid[], $8::uuid[], $9::text[], $10::uuid[], $11::text[], $12::smallint[],
-        $13::timestamptz[], $14::bigint[], $15::uuid[], $16::text[], $17::text[])
+        $13::timestamptz[], $14::bigint[], $15::uuid[], $16::text[], $17::text[], $18::text[])
         AS x(id, slip_id, address, person_id, language, parts, due_at, grant_seq,
-             consent_event_id, withheld, reason)
-    ON CONFLICT DO NOTHING RETURNING id, slip_id, due_at),
+             consent_event_id, withheld, reason, variant)
+    ON CONFLICT DO NOTHING RETURNING id, slip_id, due_at, reason),
 listed AS (
     INSERT INTO dispatcher.slip (brand_id, id, account_id, queue_id, due_at, day, messages)
     SELECT $1, slip_id, $4, $3, min(due_at), $2, array_agg(id) FROM inserted
     WHERE slip_id IS NOT NULL GROUP BY slip_id)
-SELECT count(*) FROM inserted
+SELECT count(*), count(*) FILTER (WHERE reason = 'zone_fallback') FROM inserted
 """
 _ADVANCE = """
 UPDATE dispatcher.campaign SET accepted = accepted + $4, expand_cursor = $6,
-    excluded = $7, expanded = $6::jsonb IS NULL
+    excluded = $7, expanded = $6::jsonb IS NULL, zone_fallbacks = zone_fallbacks + $8
 WHERE brand_id = $1 AND id = $2 AND day = $3 AND status = 'running' AND NOT expanded
   AND expand_cursor IS NOT DISTINCT FROM $5
 RETURNING true
@@ -83,9 +84,9 @@ async def store_page(
     Returns how many were new; raises `CursorMoved`, and the transaction must not be committed. The
     campaign's row is touched last, so that claims wait only for a moment.
     """
-    new = 0
+    new = fell_back = 0
     if lines:
-        new = await connection.fetchval(
+        new, fell_back = await connection.fetchrow(
             _INSERT,
             brand_id,
             day,
@@ -98,7 +99,7 @@ async def store_page(
             *zip(*lines, strict=True),
         )
     if not await connection.fetchval(
-        _ADVANCE, brand_id, campaign_id, day, new, before, after, excluded
+        _ADVANCE, brand_id, campaign_id, day, new, before, after, excluded, fell_back
     ):
         raise CursorMoved
     return new
@@ -121,6 +122,27 @@ def _slips(lines: Sequence[Line]) -> list[UUID | None]:
     return slips
 
 
+async def turn(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    campaign_id: UUID,
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+) -> bool:
+    """Move the cursor without storing anything; false when somebody else moved it."""
+    return bool(
+        await connection.fetchval(
+            "UPDATE dispatcher.campaign SET expand_cursor = $4 WHERE brand_id = $1 AND id = $2"
+            " AND status = 'running' AND NOT expanded AND expand_cursor = $3 RETURNING true",
+            brand_id,
+            campaign_id,
+            before,
+            after,
+        )
+    )
+
+
 def _new_ids(count: int) -> list[UUID]:
     """Make many UUIDv7 at once (see `shared.ids.new_id`), as the driver's own cheap class."""
     head = (time.time_ns() // 1_000_000).to_bytes(6)
@@ -135,15 +157,29 @@ def _new_ids(count: int) -> list[UUID]:
 
 async def parts_by_language(
     connection: asyncpg.Connection, *, brand_id: UUID, campaign_id: UUID
-) -> dict[UUID, dict[str, int]]:
-    """Return how many parts each frozen rendering has, by account and language."""
+) -> dict[UUID, dict[str, dict[str, int]]]:
+    """Return how many parts each frozen rendering has, by account, variant and language."""
     rows = await connection.fetch(
-        "SELECT account_id, language, jsonb_array_length(parts) FROM dispatcher.rendering"
-        " WHERE brand_id = $1 AND campaign_id = $2",
+        "SELECT account_id, variant, language, jsonb_array_length(parts)"
+        " FROM dispatcher.rendering WHERE brand_id = $1 AND campaign_id = $2",
         brand_id,
         campaign_id,
     )
-    found: dict[UUID, dict[str, int]] = {}
-    for account_id, language, parts in rows:
-        found.setdefault(account_id, {})[language] = parts
+    found: dict[UUID, dict[str, dict[str, int]]] = {}
+    for account_id, variant, language, parts in rows:
+        found.setdefault(account_id, {}).setdefault(variant, {})[language] = parts
     return found
+
+
+async def own_languages(
+    connection: asyncpg.Connection, *, brand_id: UUID, campaign_id: UUID
+) -> dict[str, str]:
+    """Return the language of each variant's story, as it is now."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT r.variant, s.language FROM dispatcher.rendering r"
+        " JOIN dispatcher.story s ON s.brand_id = $1 AND s.id = r.story_id"
+        " WHERE r.brand_id = $1 AND r.campaign_id = $2",
+        brand_id,
+        campaign_id,
+    )
+    return dict(rows)

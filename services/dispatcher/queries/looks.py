@@ -45,6 +45,19 @@ async def look(
     return Look(*row) if row is not None else Look(0.0, False, False, False, [])
 
 
+async def running_campaigns(
+    connection: asyncpg.Connection, *, brand_id: UUID, account_id: UUID
+) -> list[UUID]:
+    """Return the campaigns that may have messages for this account."""
+    rows = await connection.fetch(
+        "SELECT id FROM dispatcher.campaign WHERE brand_id = $1 AND status = 'running'"
+        " AND $2 = ANY (account_ids) ORDER BY id",
+        brand_id,
+        account_id,
+    )
+    return [row[0] for row in rows]
+
+
 _NEXT_DUE = """
 SELECT min(first.due_at) FROM (
     SELECT $3::uuid AS id UNION ALL SELECT id FROM dispatcher.campaign

@@ -130,13 +130,13 @@ async def follow_campaigns(
 
 async def renderings(
     connection: asyncpg.Connection, *, brand_id: UUID, campaign_id: UUID, account_id: UUID
-) -> dict[str, list[dict[str, object]]]:
-    """Return a campaign's parts on one account, by language, as they were frozen at launch."""
+) -> dict[tuple[str, str], list[dict[str, object]]]:
+    """Return a campaign's parts on one account, by variant and language, as launch froze them."""
     rows = await connection.fetch(
-        "SELECT language, parts FROM dispatcher.rendering"
+        "SELECT variant, language, parts FROM dispatcher.rendering"
         " WHERE brand_id = $1 AND campaign_id = $2 AND account_id = $3",
         brand_id,
         campaign_id,
         account_id,
     )
-    return {row["language"]: row["parts"] for row in rows}
+    return {(row["variant"], row["language"]): row["parts"] for row in rows}

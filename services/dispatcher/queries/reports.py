@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 _COLUMNS = (
-    "m.id, m.campaign_id, m.account_id, m.person_id,"
+    "m.id, m.campaign_id, m.variant, m.test_of, m.account_id, m.person_id,"
     " nullif(m.address, 'erased:' || m.id) AS address, m.purpose, m.status, m.reason,"
     " m.parts, m.part AS parts_sent, m.due_at, m.created_at, m.updated_at, m.consent_event_id"
 )
@@ -30,12 +30,13 @@ async def find(
 
 
 _CONTENT = """
-SELECT coalesce(m.language, r.language) AS language, c.story_id,
+SELECT coalesce(m.language, r.language) AS language, coalesce(r.story_id, c.story_id) AS story_id,
     coalesce(r.parts, m.content -> 'parts') AS parts
 FROM dispatcher.message m
 LEFT JOIN dispatcher.campaign c ON c.brand_id = $1 AND c.id = m.campaign_id
 LEFT JOIN dispatcher.rendering r ON r.brand_id = $1 AND r.campaign_id = m.campaign_id
-    AND r.account_id = m.account_id AND r.language = m.language
+    AND r.account_id = m.account_id AND r.variant = coalesce(m.variant, '')
+    AND r.language = m.language
 WHERE m.brand_id = $1 AND m.id = $2
 """
 
@@ -63,12 +64,13 @@ m AS (
     WHERE $4::timestamptz IS NULL OR (created_at, id) > ($4, $5::uuid)
     ORDER BY created_at, id LIMIT $6)
 SELECT {_COLUMNS}, jsonb_build_object('language', coalesce(m.language, r.language),
-    'story_id', c.story_id,
+    'story_id', coalesce(r.story_id, c.story_id),
     'parts', coalesce(r.parts, nullif(m.content -> 'parts', 'null'), '[]')) AS content
 FROM m
 LEFT JOIN dispatcher.campaign c ON c.brand_id = $1 AND c.id = m.campaign_id
 LEFT JOIN dispatcher.rendering r ON r.brand_id = $1 AND r.campaign_id = m.campaign_id
-    AND r.account_id = m.account_id AND r.language = m.language
+    AND r.account_id = m.account_id AND r.variant = coalesce(m.variant, '')
+    AND r.language = m.language
 ORDER BY m.created_at, m.id
 """  # noqa: S608 -- constants
 

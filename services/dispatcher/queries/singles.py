@@ -52,15 +52,17 @@ async def insert(
     due_at: datetime,
     grant_seq: int,
     consent_event_id: UUID | None,
+    test_of: UUID | None = None,
+    variant: str | None = None,
 ) -> None:
     """Queue a message with its parts, or store it as withheld; let its lane wake when it is due."""
     slip_id = new_id() if withheld is None else None
     await connection.execute(
         "INSERT INTO dispatcher.message (brand_id, id, day, account_id, person_id, address,"
         " language, purpose, status, reason, parts, due_at, grant_seq, consent_event_id, content,"
-        " slip_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
+        " slip_id, test_of, variant) VALUES ($1, $2, $3, $4, $5, $6, $7, $8,"
         " CASE WHEN $9::text IS NULL THEN 'queued' ELSE 'withheld' END, coalesce($9, $15), $10,"
-        " $11, $12, $13, $14, $16)",
+        " $11, $12, $13, $14, $16, $17, $18)",
         brand_id,
         message_id,
         day,
@@ -77,6 +79,8 @@ async def insert(
         {"parts": parts},
         waits_for,
         slip_id,
+        test_of,
+        variant,
     )
     if withheld is None:
         await connection.execute(

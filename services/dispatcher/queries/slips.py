@@ -38,6 +38,7 @@ class Claimed(NamedTuple):
     attempts: int
     deadline: datetime | None
     content: dict[str, object] | None
+    variant: str | None = None
 
 
 class Place(NamedTuple):
@@ -91,7 +92,7 @@ taken AS (
       AND EXISTS (SELECT FROM dispatcher.lane WHERE id = $2 AND epoch = $5)
     RETURNING s.id, s.again, s.due_at, s.day, s.messages)
 SELECT t.again, t.due_at, t.id AS slip_id, m.id, m.day, m.campaign_id, m.person_id, m.address,
-    m.language, m.purpose, m.part, m.parts, m.attempts, m.deadline, m.content
+    m.language, m.purpose, m.part, m.parts, m.attempts, m.deadline, m.content, m.variant
 FROM taken t CROSS JOIN LATERAL unnest(t.messages) WITH ORDINALITY AS u(id, n)
 LEFT JOIN dispatcher.message m ON m.brand_id = $1 AND m.day = t.day AND m.id = u.id
     AND m.slip_id = t.id AND m.status = 'queued'

@@ -5,17 +5,25 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from services.gateway import campaign_examples as told
 from services.gateway import examples
 from services.gateway.examples import worked
 from services.gateway.gate import Gate, needs
 from services.gateway.house import By, Cursor, Limit, NewId, Parts
 from shared.clients.dispatcher_answers import CampaignPage, MessagePage
-from shared.contracts.campaigns import Campaign, CampaignIn, MessageStatus, Preflight
+from shared.contracts.campaigns import (
+    Campaign,
+    CampaignIn,
+    CampaignTest,
+    MessageStatus,
+    Preflight,
+    SentTests,
+)
 
 router = APIRouter(tags=["campaigns"], route_class=Gate)
 
 
-@router.post("/v1/campaigns", **worked(examples.CAMPAIGN, given=examples.CAMPAIGN_IN, status=201))
+@router.post("/v1/campaigns", **worked(told.CAMPAIGN, given=told.CAMPAIGN_IN, status=201))
 @needs("campaigns:write", creates=True)
 async def create_campaign(
     campaign: CampaignIn, house: Parts, by: By, campaign_id: NewId
@@ -24,16 +32,16 @@ async def create_campaign(
     return await house.dispatcher.put_campaign(by.brand_id, campaign_id, campaign)
 
 
-@router.get("/v1/campaigns", **worked(examples.page(examples.RUNNING)))
+@router.get("/v1/campaigns", **worked(examples.page(told.CAMPAIGN_ITEM)))
 @needs("campaigns:read")
 async def list_campaigns(
     house: Parts, by: By, cursor: Cursor = None, limit: Limit = 50
 ) -> CampaignPage:
-    """List the brand's campaigns."""
+    """List the brand's campaigns, without the addresses that they were made for."""
     return await house.dispatcher.campaigns(by.brand_id, cursor=cursor, limit=limit)
 
 
-@router.get("/v1/campaigns/{campaign_id}", **worked(examples.RUNNING))
+@router.get("/v1/campaigns/{campaign_id}", **worked(told.RUNNING))
 @needs("campaigns:read")
 async def get_campaign(campaign_id: UUID, house: Parts, by: By) -> Campaign:
     """Return a campaign. Its totals count each message once and add up to `accepted`.
@@ -45,30 +53,44 @@ async def get_campaign(campaign_id: UUID, house: Parts, by: By) -> Campaign:
     return await house.dispatcher.get_campaign(by.brand_id, campaign_id)
 
 
-@router.post("/v1/campaigns/{campaign_id}/preflight", **worked(examples.PREFLIGHT))
+@router.post("/v1/campaigns/{campaign_id}/preflight", **worked(told.PREFLIGHT))
 @needs("campaigns:read")
 async def preflight_campaign(campaign_id: UUID, house: Parts, by: By) -> Preflight:
     """Say whom a launch would reach now, whom not and why, and when it would end."""
     return await house.dispatcher.preflight(by.brand_id, campaign_id)
 
 
-@router.post("/v1/campaigns/{campaign_id}/launch", **worked(examples.RUNNING))
+@router.post(
+    "/v1/campaigns/{campaign_id}/test",
+    **worked(told.TEST_SENDS, given=told.CAMPAIGN_TEST, status=201),
+)
+@needs("campaigns:write", creates=True)
+async def test_campaign(
+    campaign_id: UUID, test: CampaignTest, house: Parts, by: By, test_id: NewId
+) -> SentTests:
+    """Send a campaign's story, as it is now, to some of the brand's own people.
+
+    They must have consented like anyone, and count against caps like anyone; the campaign counts
+    none of it.
+    """
+    return await house.dispatcher.test_campaign(by.brand_id, campaign_id, test_id, test)
+
+
+@router.post("/v1/campaigns/{campaign_id}/launch", **worked(told.RUNNING))
 @needs("campaigns:write", creates=True)
 async def launch_campaign(campaign_id: UUID, house: Parts, by: By) -> Campaign:
     """Launch a campaign: at once, or at its `send_at`."""
     return await house.dispatcher.step_campaign(by.brand_id, campaign_id, "launch")
 
 
-@router.post(
-    "/v1/campaigns/{campaign_id}/pause", **worked({**examples.RUNNING, "status": "paused"})
-)
+@router.post("/v1/campaigns/{campaign_id}/pause", **worked({**told.RUNNING, "status": "paused"}))
 @needs("campaigns:write", creates=True)
 async def pause_campaign(campaign_id: UUID, house: Parts, by: By) -> Campaign:
     """Let nothing more of a campaign start; what waits goes on waiting."""
     return await house.dispatcher.step_campaign(by.brand_id, campaign_id, "pause")
 
 
-@router.post("/v1/campaigns/{campaign_id}/resume", **worked(examples.RUNNING))
+@router.post("/v1/campaigns/{campaign_id}/resume", **worked(told.RUNNING))
 @needs("campaigns:write", creates=True)
 async def resume_campaign(campaign_id: UUID, house: Parts, by: By) -> Campaign:
     """Let a paused campaign go on."""
@@ -76,7 +98,7 @@ async def resume_campaign(campaign_id: UUID, house: Parts, by: By) -> Campaign:
 
 
 @router.post(
-    "/v1/campaigns/{campaign_id}/cancel", **worked({**examples.RUNNING, "status": "cancelled"})
+    "/v1/campaigns/{campaign_id}/cancel", **worked({**told.RUNNING, "status": "cancelled"})
 )
 @needs("campaigns:write", creates=True)
 async def cancel_campaign(campaign_id: UUID, house: Parts, by: By) -> Campaign:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher.local_time import moment_of
+from shared.local_time import moment_of
 
 
 @pytest.mark.parametrize(
