@@ -15,6 +15,7 @@ class Entry:
 
     seq: int
     at_ns: int
+    account: str
     method: str
     address: str | None
     outcome: str

@@ -5,12 +5,15 @@ One of them has its own test. The others are for seeing a checker turn red:
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import services.dispatcher.sending
 from services.dispatcher import halt
+from services.dispatcher import settler as settler_module
 from services.dispatcher.deliver import DeliveryRunner
 from services.dispatcher.queries import takeovers
+from services.dispatcher.settler import Settler
 from services.gateway.intake import Intake
 from shared.clients.base import ServiceUnavailable
 
@@ -32,6 +35,33 @@ def takeover_sends_again() -> None:
         return await recover(connection, **{**more, "send_again": True})
 
     takeovers.recover = _send_again
+
+
+def takeover_calls_it_sent() -> None:
+    """What was in flight when its owner died is taken for sent, though some of it never left."""
+    recover = takeovers.recover
+
+    async def _call_it_sent(connection: Any, *, brand_id: Any, **more: Any) -> Any:
+        rows = await recover(connection, brand_id=brand_id, **more)
+        await connection.execute(
+            "UPDATE dispatcher.message SET status = 'sent' WHERE brand_id = $1 AND id = ANY($2)",
+            brand_id,
+            [row["id"] for row in rows],
+        )
+        return rows
+
+    takeovers.recover = _call_it_sent
+
+
+def settlements_are_dropped() -> None:
+    """What became of an attempt is forgotten when PostgreSQL is away at that moment."""
+    write = Settler._write
+
+    async def _write_once(settler: Any, group: Any) -> None:
+        with suppress(*settler_module._AWAY):
+            await write(settler, group)
+
+    Settler._write = _write_once  # type: ignore[method-assign]
 
 
 def no_answer_is_a_yes() -> None:
@@ -71,6 +101,8 @@ MUTANTS: dict[str, Callable[[], None]] = {
     for mutant in (
         halt_does_not_wait,
         takeover_sends_again,
+        takeover_calls_it_sent,
+        settlements_are_dropped,
         no_answer_is_a_yes,
         deadlines_are_forgotten,
         answered_before_the_commit,
