@@ -113,8 +113,10 @@ class Brand:
         assert answer["state"] == "revoked", answer
         return time.monotonic_ns(), time.monotonic() - began
 
-    async def open_account(self, *, per_second: float, api_base: str | None = None) -> Account:
-        """Connect one more bot, at this pace; the platform's own limits are taken away.
+    async def open_account(
+        self, *, per_second: float | None, api_base: str | None = None
+    ) -> Account:
+        """Connect one more bot, at this pace or the usual one; the platform has no limits for it.
 
         `api_base` is where the dispatcher finds the platform, if not at its door.
         """
@@ -127,7 +129,7 @@ class Brand:
             "channel": "telegram",
             "name": "Aurora",
             "credentials": credentials,
-            "settings": {"per_second": per_second},
+            "settings": {} if per_second is None else {"per_second": per_second},
         }
         made = Account((await self.call("POST", "/v1/accounts", body=body))["id"], bot)
         self.accounts.append(made)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import random
 import time
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -56,6 +55,31 @@ def orders(chance: random.Random, number: int) -> list[Order]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """A dispatcher took a lane, says its log (seconds since the epoch)."""
+
+    at: float
+    name: str
+
+
+def takings(processes: Processes, names: Sequence[str]) -> dict[str, list[Taking]]:
+    """Return who took each lane when."""
+    found: dict[str, list[Taking]] = {}
+    for name in names:
+        for line in (processes.folder / f"{name}.log").read_text().splitlines():
+            if '"lane.taken"' in line:
+                said = json.loads(line)
+                moment = datetime.fromisoformat(said["timestamp"]).timestamp()
+                found.setdefault(said["lane"], []).append(Taking(moment, name))
+    return {lane: sorted(taken, key=lambda each: each.at) for lane, taken in found.items()}
+
+
+def holder(taken: Sequence[Taking], moment: float) -> str | None:
+    """Return who had taken a lane last at a moment."""
+    return next((each.name for each in reversed(taken) if each.at <= moment), None)
+
+
 @dataclass
 class Killer:
     """Kills with -9, starts again at once, and remembers."""
@@ -76,8 +100,8 @@ class Killer:
     def _busier(self) -> str:
         """Return the dispatcher that has more lanes."""
         died = {kill.victim: kill.at for kill in self.kills}
-        last = [taken[-1] for taken in self._takings().values()]
-        holding = Counter(name for moment, name in last if moment > died.get(name, 0.0))
+        last = [taken[-1] for taken in takings(self.processes, DISPATCHERS).values()]
+        holding = Counter(each.name for each in last if each.at > died.get(each.name, 0.0))
         return max(DISPATCHERS, key=lambda name: holding[name])
 
     async def kill(self, victim: str) -> None:
@@ -111,33 +135,20 @@ class Killer:
         Who intended a message is whose log says that it had taken the lane; the kill is the first
         of it that came after, or that of PostgreSQL where the dispatcher went on living.
         """
-        takings = self._takings()
+        taken = takings(self.processes, DISPATCHERS)
         counted: Counter[Kill] = Counter()
         unexplained = []
         for each in lost:
-            kill = self._killed(takings.get(each.account_id, []), each)
+            kill = self._killed(taken.get(each.account_id, []), each)
             if kill is None:
                 unexplained.append(each)
             else:
                 counted[kill] += 1
         return counted, unexplained
 
-    def _killed(self, taken: Sequence[tuple[float, str]], lost: Lost) -> Kill | None:
-        index = bisect_left(taken, (lost.intended_at + 0.001, ""))
-        owner = taken[index - 1][1] if index else None
+    def _killed(self, taken: Sequence[Taking], lost: Lost) -> Kill | None:
+        owner = holder(taken, lost.intended_at + 0.001)
         after = [kill for kill in self.kills if kill.at >= lost.intended_at - 0.001]
         of_owner = (kill for kill in after if kill.victim == owner)
         of_postgres = (kill for kill in after if kill.victim == "postgres")
         return next(chain(of_owner, of_postgres), None)
-
-    def _takings(self) -> dict[str, list[tuple[float, str]]]:
-        """Return who took each lane when, by what the dispatchers logged."""
-        found: dict[str, list[tuple[float, str]]] = {}
-        for name in DISPATCHERS:
-            for line in (self.processes.folder / f"{name}.log").read_text().splitlines():
-                if '"lane.taken"' not in line:
-                    continue
-                said = json.loads(line)
-                moment = datetime.fromisoformat(said["timestamp"]).timestamp()
-                found.setdefault(said["lane"], []).append((moment, name))
-        return {lane: sorted(taken) for lane, taken in found.items()}

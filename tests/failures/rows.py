@@ -1,5 +1,6 @@
 """What the API does not tell, read from the database as its owner: the one place of such SQL."""
 
+from collections import Counter
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -39,14 +40,11 @@ def _made_at(identity: UUID) -> float:
     return (identity.int >> _TICKS_OF_A_UUID) / 1000
 
 
-async def owners(brand: Brand) -> dict[str, str | None]:
-    """Return who holds each of the brand's lanes now, by account."""
-    found = await brand.rows(
-        "SELECT l.id, l.owner FROM dispatcher.lane l"
-        " WHERE l.kind = 'account' AND l.brand_id = $1::text::uuid",
-        brand.id,
-    )
-    return {str(row["id"]): row["owner"] and str(row["owner"]) for row in found}
+async def lanes_of_each(brand: Brand) -> Counter[str]:
+    """Return how many lanes of the whole house each living dispatcher holds; "" holds the free."""
+    found = await brand.rows("SELECT coalesce(owner::text, '') AS owner FROM dispatcher.lane")
+    living = await brand.rows("SELECT id::text FROM dispatcher.member WHERE NOT dead")
+    return Counter({row["id"]: 0 for row in living}) + Counter(row["owner"] for row in found)
 
 
 async def connect(brand: Brand) -> asyncpg.Connection:
