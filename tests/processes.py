@@ -158,6 +158,12 @@ class Processes:
             os.kill(self._pids[name], signal.SIGTERM)
             await self.ended(name, within=within)
 
+    def memory(self, name: str) -> float:
+        """Return what a process has resident, in MB."""
+        lines = Path(f"/proc/{self._pids[name]}/status").read_text().splitlines()
+        [kilobytes] = [line.split()[1] for line in lines if line.startswith("VmRSS:")]
+        return int(kilobytes) / 1024
+
     def freeze(self, name: str) -> None:
         """Stop a process where it is: SIGSTOP. Its connections stay, and stay silent."""
         os.kill(self._pids[name], signal.SIGSTOP)

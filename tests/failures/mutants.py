@@ -14,6 +14,7 @@ from services.dispatcher import settler as settler_module
 from services.dispatcher.deliver import DeliveryRunner
 from services.dispatcher.queries import takeovers
 from services.dispatcher.settler import Settler
+from services.dispatcher.window import Window
 from services.gateway.intake import Intake
 from shared.clients.base import ServiceUnavailable
 
@@ -64,6 +65,18 @@ def settlements_are_dropped() -> None:
     Settler._write = _write_once  # type: ignore[method-assign]
 
 
+def lanes_have_no_share() -> None:
+    """A lane may fill the whole window."""
+
+    def _take_now(window: Any, lane_id: Any, wanted: int) -> int:
+        taken = min(wanted, window._free)
+        window._free -= taken
+        window._held[lane_id] += taken
+        return taken
+
+    Window.take_now = _take_now  # type: ignore[method-assign]
+
+
 def no_answer_is_a_yes() -> None:
     """While consent is away, everybody is written to."""
     ask = DeliveryRunner._ask
@@ -103,6 +116,7 @@ MUTANTS: dict[str, Callable[[], None]] = {
         takeover_sends_again,
         takeover_calls_it_sent,
         settlements_are_dropped,
+        lanes_have_no_share,
         no_answer_is_a_yes,
         deadlines_are_forgotten,
         answered_before_the_commit,

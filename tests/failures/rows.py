@@ -50,3 +50,17 @@ async def lanes_of_each(brand: Brand) -> Counter[str]:
 async def connect(brand: Brand) -> asyncpg.Connection:
     """Open a connection of the owner's, for what has to be held or looked at again and again."""
     return await asyncpg.connect(brand.owner_url)
+
+
+async def queue_size(brand: Brand) -> float:
+    """Return how large the tables are that list what waits, with their indexes, in MB.
+
+    Where messages themselves are the queue, that is what their partial index takes.
+    """
+    [row] = await brand.rows(
+        "SELECT coalesce(sum(pg_total_relation_size(c.oid)) FILTER (WHERE c.relname LIKE 'slip%'),"
+        " sum(pg_relation_size(c.oid)) FILTER (WHERE c.relname LIKE 'message%queue%'), 0)::float8"
+        " AS bytes FROM pg_class c WHERE c.relnamespace = 'dispatcher'::regnamespace"
+        " AND c.relkind IN ('r', 'i')"
+    )
+    return float(row["bytes"]) / 2**20
