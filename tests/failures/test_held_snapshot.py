@@ -19,6 +19,8 @@ LANES, PACE = 6, 100
 USUAL = 10.0
 SLOWER = 2.0
 """How many times longer the slowest hundredth of the claims may take."""
+QUICK = 5.0
+"""Milliseconds that nobody minds, however quick the claims were before."""
 LARGEST = 50.0
 """MB of the tables that list what waits."""
 ANALYSIS = """
@@ -55,8 +57,8 @@ async def test_a_held_snapshot_does_not_slow_the_claims(processes, durable, bran
     )
 
     assert totals["sent"] == people
-    assert p99s[1] <= SLOWER * p99s[0]
-    assert late <= SLOWER * p99s[0]
+    bound = max(SLOWER * p99s[0], QUICK * stretch.factor)
+    assert max(p99s[1], late) <= bound
     assert size <= LARGEST
     at_most_once(await brand.taken())
 

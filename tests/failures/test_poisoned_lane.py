@@ -17,7 +17,7 @@ SECONDS = float(os.environ.get("PERMESSO_TEST_TOXIC", "5"))
 pytestmark = pytest.mark.timeout(300 + 10 * SECONDS)
 LANES, PACE = 4, 20
 """Healthy ones, and what each keeps to in a second: much less than the house can do."""
-HASTE = 150
+HASTE = 60
 """What the poisoned lane would do if it could."""
 KEPT = 0.9
 """What is left to the others of what they do beside a healthy lane."""
