@@ -15,7 +15,7 @@ from tests.failures.toxic import TOXICS, a_toxic_wire
 SECONDS = float(os.environ.get("PERMESSO_TEST_TOXIC", "5"))
 """Of each poison."""
 pytestmark = pytest.mark.timeout(300 + 10 * SECONDS)
-LANES, PACE = 4, 20
+LANES, PACE = 4, 12
 """Healthy ones, and what each keeps to in a second: much less than the house can do."""
 HASTE = 60
 """What the poisoned lane would do if it could."""
