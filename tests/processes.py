@@ -19,6 +19,8 @@ from services.local.readiness import answers_ok
 from tests.postgres import Urls
 
 NAMES = ("consent", "dispatcher", "gateway", "sandbox")
+MORE_DISPATCHERS = {"dispatcher_2": 3, "dispatcher_3": 4}
+"""Further dispatchers that a test may start, and their ports, counted from the gateway's."""
 ROOT = Path(__file__).resolve().parents[1]
 LOOK = 0.02
 """Seconds between two looks at a process."""
@@ -58,7 +60,14 @@ class Processes:
 
     def url(self, name: str) -> str:
         """Return where a process is reached."""
-        return self._layout.url(name)
+        host, port = self._address(name)
+        return f"http://{host}:{port}"
+
+    def _address(self, name: str) -> tuple[str, int]:
+        if name in MORE_DISPATCHERS:
+            host, port = self._layout.address("gateway")
+            return host, port + MORE_DISPATCHERS[name]
+        return self._layout.address(name)
 
     def start(
         self,
@@ -69,15 +78,17 @@ class Processes:
         settings: Mapping[str, str] | None = None,
     ) -> None:
         """Start a process; `failpoints`, the fault `mutant` and `settings` are for it alone."""
+        kind = "dispatcher" if name in MORE_DISPATCHERS else name
         environment = {
-            **self._layout.environment(name, self._roles),
+            **self._layout.environment(kind, self._roles),
+            f"{kind.upper()}_PORT": str(self._address(name)[1]),
             "GATEWAY_RATE_PER_SECOND": "1000000",
             "GATEWAY_RATE_BURST": "1000000",
             **(settings or {}),
         }
         order = {
             "name": name,
-            "argv": self._layout.command(name)[2:],
+            "argv": self._layout.command(kind)[2:],
             "environment": environment,
             "folder": str(self.folder),
             "log": str(self.folder / f"{name}.log"),
@@ -113,7 +124,7 @@ class Processes:
                 group.create_task(self._ready(name, within))
 
     async def _ready(self, name: str, within: float) -> None:
-        host, port = self._layout.address(name)
+        host, port = self._address(name)
         try:
             async with asyncio.timeout(within):
                 while not await answers_ok(host, port, "/readyz"):
@@ -147,6 +158,12 @@ class Processes:
             os.kill(self._pids[name], signal.SIGTERM)
             await self.ended(name, within=within)
 
+    def memory(self, name: str) -> float:
+        """Return what a process has resident, in MB."""
+        lines = Path(f"/proc/{self._pids[name]}/status").read_text().splitlines()
+        [kilobytes] = [line.split()[1] for line in lines if line.startswith("VmRSS:")]
+        return int(kilobytes) / 1024
+
     def freeze(self, name: str) -> None:
         """Stop a process where it is: SIGSTOP. Its connections stay, and stay silent."""
         os.kill(self._pids[name], signal.SIGSTOP)
@@ -169,7 +186,11 @@ class Processes:
         await self.ready(name)
 
     async def as_usual(self) -> None:
-        """Have all of them running, none frozen, none with failpoints."""
+        """Have all of them running, none frozen, none with failpoints, and one of each."""
+        for name in MORE_DISPATCHERS:
+            if self.is_running(name):
+                self.thaw(name)
+                await self.stop(name)
         for name in NAMES:
             if self.is_running(name):
                 self.thaw(name)
@@ -203,7 +224,8 @@ def _free_port() -> int:
     for _ in range(200):
         port = random.randrange(20_000, 32_000)
         try:
-            check_ports(port)
+            for offset in (0, *MORE_DISPATCHERS.values()):
+                check_ports(port + offset)
         except PortTaken:
             continue
         return port

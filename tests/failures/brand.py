@@ -21,6 +21,14 @@ AWAY = 0
 """The status of a call that got no answer at all."""
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One account of the brand, and the platform's number of the bot behind it."""
+
+    id: str
+    bot: int
+
+
 @dataclass
 class Brand:
     """What a test may do: call the API, play people and the platform, read the platform's log."""
@@ -28,13 +36,24 @@ class Brand:
     http: aiohttp.ClientSession
     processes: Processes
     owner_url: str
-    bot: int
     key: str = ""
     id: str = ""
-    account_id: str = ""
+    accounts: list[Account] = field(default_factory=list)
+    """The first is the one that is meant where none is named."""
     polls: int = 0
     """How often totals were read and found to add up."""
+    _since: int = 0
     _read: list[Entry] = field(default_factory=list)
+
+    @property
+    def account_id(self) -> str:
+        """The first account."""
+        return self.accounts[0].id
+
+    @property
+    def bot(self) -> int:
+        """The first account's bot."""
+        return self.accounts[0].bot
 
     # The public API
 
@@ -94,7 +113,38 @@ class Brand:
         assert answer["state"] == "revoked", answer
         return time.monotonic_ns(), time.monotonic() - began
 
-    async def draft(self, story: dict[str, Any], addresses: Sequence[str] | None = None) -> str:
+    async def open_account(
+        self, *, per_second: float | None, api_base: str | None = None
+    ) -> Account:
+        """Connect one more bot, at this pace or the usual one; the platform has no limits for it.
+
+        `api_base` is where the dispatcher finds the platform, if not at its door.
+        """
+        bot = next(_BOTS)
+        credentials = {
+            "token": f"{bot}:AAE-of_a_test",
+            "api_base": f"{api_base or self.processes.url('sandbox')}/telegram",
+        }
+        body = {
+            "channel": "telegram",
+            "name": "Aurora",
+            "credentials": credentials,
+            "settings": {} if per_second is None else {"per_second": per_second},
+        }
+        made = Account((await self.call("POST", "/v1/accounts", body=body))["id"], bot)
+        self.accounts.append(made)
+        await self.call("POST", f"/v1/accounts/{made.id}/connect")
+        limits = {"per_second": 0, "chat_per_second": 0, "group_per_minute": 0}
+        await self.control("POST", "limits", limits, account=made)
+        return made
+
+    async def draft(
+        self,
+        story: dict[str, Any],
+        addresses: Sequence[str] | None = None,
+        *,
+        accounts: Sequence[Account] = (),
+    ) -> str:
         """Make a story and a campaign of it, for everyone or for these."""
         told = await self.call("POST", "/v1/stories", body=story)
         audience = {"everyone": True} if addresses is None else {"addresses": list(addresses)}
@@ -102,7 +152,7 @@ class Brand:
             "name": "Autunno",
             "story_id": told["id"],
             "purpose": "marketing",
-            "account_ids": [self.account_id],
+            "account_ids": [each.id for each in accounts or self.accounts[:1]],
             "audience": audience,
         }
         return str((await self.call("POST", "/v1/campaigns", body=campaign))["id"])
@@ -113,9 +163,15 @@ class Brand:
         await self.call("PATCH", f"/v1/accounts/{self.account_id}", body={"settings": settings})
         await asyncio.sleep(1.1)
 
-    async def launch(self, story: dict[str, Any], addresses: Sequence[str] | None = None) -> str:
+    async def launch(
+        self,
+        story: dict[str, Any],
+        addresses: Sequence[str] | None = None,
+        *,
+        accounts: Sequence[Account] = (),
+    ) -> str:
         """Make a campaign and launch it, however often that takes."""
-        campaign_id = await self.draft(story, addresses)
+        campaign_id = await self.draft(story, addresses, accounts=accounts)
         await self.insist("POST", f"/v1/campaigns/{campaign_id}/launch")
         return campaign_id
 
@@ -205,29 +261,34 @@ class Brand:
 
     # The platform's side
 
-    async def control(self, method: str, path: str, body: Any = None) -> Any:
-        """Call the sandbox's control side, about our bot where it takes one."""
+    async def control(
+        self, method: str, path: str, body: Any = None, *, account: Account | None = None
+    ) -> Any:
+        """Call the sandbox's control side, about one of our bots where it takes one."""
         if body is not None:
-            whose = {} if path == "gate" else {"account": self.bot}
+            whose = {} if path == "gate" else {"account": (account or self.accounts[0]).bot}
             body = {"channel": "telegram", **whose, **body}
         url = f"{self.processes.url('sandbox')}/control/{path}"
         async with self.http.request(method, url, json=body) as answer:
             assert answer.status < 300, f"{path}: {answer.status} {await answer.text()}"
             return await answer.json() if answer.status != 204 else None
 
-    async def people(self, number: int) -> list[str]:
+    async def people(
+        self, number: int, *, account: Account | None = None, language: str = "it"
+    ) -> list[str]:
         """Make people on the platform who agreed before this test began."""
-        made = await self.control("POST", "people", {"count": number, "language": "it"})
+        body = {"count": number, "language": language}
+        made = await self.control("POST", "people", body, account=account)
         addresses = [person["address"] for person in made["people"]]
-        await self._agreed(addresses)
+        await self._agreed(account or self.accounts[0], addresses, language)
         return addresses
 
-    async def _agreed(self, addresses: list[str]) -> None:
+    async def _agreed(self, account: Account, addresses: list[str], language: str) -> None:
         """Write grants into the registry as it would: thousands, where its API takes one each."""
         connection = await asyncpg.connect(self.owner_url)
         try:
             await connection.execute("SELECT set_config('app.brand', $1, false)", self.id)
-            await connection.execute(_AGREED, self.id, self.account_id, addresses)
+            await connection.execute(_AGREED, self.id, account.id, addresses, language)
         finally:
             await connection.close()
 
@@ -236,15 +297,17 @@ class Brand:
         await self.control("POST", "say", {"address": address, "text": text})
 
     async def log(self) -> list[Entry]:
-        """Return every call for our bot, in the order in which they ended."""
+        """Return every call for our bots, in the order in which they ended."""
+        ours = {str(account.bot) for account in self.accounts}
         while True:
-            since = self._read[-1].seq if self._read else 0
-            page = await self.control("GET", f"log?since={since}&limit=100000")
+            page = await self.control("GET", f"log?since={self._since}&limit=100000")
             self._read += [
-                Entry(i["seq"], i["at_ns"], i["method"], i["address"], i["outcome"], i["digest"])
-                for i in page["items"]
-                if i["account"] == str(self.bot)
+                Entry(**{name: item[name] for name in Entry.__slots__})
+                for item in page["items"]
+                if item["account"] in ours
             ]
+            if page["items"]:
+                self._since = page["items"][-1]["seq"]
             if page["next"] is None:
                 return self._read
 
@@ -256,7 +319,7 @@ class Brand:
 _AGREED = """
 WITH person AS (
     INSERT INTO consent.person (brand_id, id, language)
-    SELECT $1::text::uuid, gen_random_uuid(), 'it' FROM unnest($3::text[]) RETURNING id),
+    SELECT $1::text::uuid, gen_random_uuid(), $4 FROM unnest($3::text[]) RETURNING id),
 named AS (
     SELECT p.id, a.address FROM (SELECT id, row_number() OVER () AS n FROM person) p
     JOIN unnest($3::text[]) WITH ORDINALITY AS a(address, n) USING (n)),
@@ -284,29 +347,15 @@ async def a_brand(
     processes: Processes, owner_url: str, *, per_second: float = 2_000
 ) -> AsyncIterator[Brand]:
     """Make a brand with a connected bot, both at no less than `per_second`."""
-    bot = next(_BOTS)
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=200),
         timeout=aiohttp.ClientTimeout(total=20),
         trust_env=False,
     ) as http:
-        brand = Brand(http, processes, owner_url, bot, key=processes.operator_key)
+        brand = Brand(http, processes, owner_url, key=processes.operator_key)
         made = await brand.call("POST", "/v1/brands", body=_BRAND)
         brand.id, brand.key = made["id"], made["api_key"]
-        credentials = {
-            "token": f"{bot}:AAE-of_a_test",
-            "api_base": f"{processes.url('sandbox')}/telegram",
-        }
-        account = {
-            "channel": "telegram",
-            "name": "Aurora",
-            "credentials": credentials,
-            "settings": {"per_second": per_second},
-        }
-        brand.account_id = (await brand.call("POST", "/v1/accounts", body=account))["id"]
-        await brand.call("POST", f"/v1/accounts/{brand.account_id}/connect")
-        limits = {"per_second": 0, "chat_per_second": 0, "group_per_minute": 0}
-        await brand.control("POST", "limits", limits)
+        await brand.open_account(per_second=per_second)
         try:
             yield brand
         finally:

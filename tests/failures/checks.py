@@ -15,6 +15,7 @@ class Entry:
 
     seq: int
     at_ns: int
+    account: str
     method: str
     address: str | None
     outcome: str
@@ -51,3 +52,13 @@ def late_sends(log: Sequence[Entry], acknowledged: Mapping[str, int]) -> list[En
 def ended(totals: dict[str, Any]) -> int:
     """Return how many messages have come to an end."""
     return sum(totals[name] for name in ENDS) + sum(totals["withheld"].values())
+
+
+def most_within(times_ns: Sequence[int], seconds: float = 1.0) -> int:
+    """Return how many of these moments lie within the fullest window of so many seconds."""
+    ordered, first, most = sorted(times_ns), 0, 0
+    for last, moment in enumerate(ordered):
+        while moment - ordered[first] >= seconds * 1e9:
+            first += 1
+        most = max(most, last - first + 1)
+    return most

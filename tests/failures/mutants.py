@@ -10,7 +10,9 @@ from typing import Any
 import services.dispatcher.sending
 from services.dispatcher import halt
 from services.dispatcher.deliver import DeliveryRunner
+from services.dispatcher.pacing import Pacer
 from services.dispatcher.queries import takeovers
+from services.dispatcher.window import Window
 from services.gateway.intake import Intake
 from shared.clients.base import ServiceUnavailable
 
@@ -32,6 +34,43 @@ def takeover_sends_again() -> None:
         return await recover(connection, **{**more, "send_again": True})
 
     takeovers.recover = _send_again
+
+
+def takeover_calls_it_sent() -> None:
+    """What was in flight when its owner died is taken for sent, though some of it never left."""
+    recover = takeovers.recover
+
+    async def _call_it_sent(connection: Any, *, brand_id: Any, **more: Any) -> Any:
+        rows = await recover(connection, brand_id=brand_id, **more)
+        await connection.execute(
+            "UPDATE dispatcher.message SET status = 'sent' WHERE brand_id = $1 AND id = ANY($2)",
+            brand_id,
+            [row["id"] for row in rows],
+        )
+        return rows
+
+    takeovers.recover = _call_it_sent
+
+
+def lanes_have_no_share() -> None:
+    """A lane may fill the whole window."""
+
+    def _take_now(window: Any, lane_id: Any, wanted: int) -> int:
+        taken = min(wanted, window._free)
+        window._free -= taken
+        window._held[lane_id] += taken
+        return taken
+
+    Window.take_now = _take_now  # type: ignore[method-assign]
+
+
+def paces_are_forgotten() -> None:
+    """A lane sends as fast as it can, whatever its account may."""
+
+    def _take(pacer: Any, wanted: int, now: float) -> int:
+        return wanted
+
+    Pacer.take = _take  # type: ignore[method-assign]
 
 
 def no_answer_is_a_yes() -> None:
@@ -71,6 +110,9 @@ MUTANTS: dict[str, Callable[[], None]] = {
     for mutant in (
         halt_does_not_wait,
         takeover_sends_again,
+        takeover_calls_it_sent,
+        lanes_have_no_share,
+        paces_are_forgotten,
         no_answer_is_a_yes,
         deadlines_are_forgotten,
         answered_before_the_commit,

@@ -1,12 +1,10 @@
 """The dispatcher dies at each step of a delivery; nobody gets anything twice, nobody is lost."""
 
 import asyncio
-import io
 
-import aiohttp
 import pytest
-from PIL import Image
 
+from tests.failures.album import ALBUM, an_album
 from tests.failures.brand import STORY
 from tests.failures.checks import at_most_once
 
@@ -14,21 +12,6 @@ pytestmark = pytest.mark.timeout(240)
 WINDOW = 96
 """What may be in flight: the dispatcher's own setting."""
 SINGLES, ALBUMS = 120, 60
-ALBUM = ("sendMediaGroup", "sendMessage")
-"""The parts of a story of three pictures: an album, and the call to action."""
-
-
-async def album_of(brand):
-    frames = []
-    for colour in ("red", "green", "blue"):
-        buffer = io.BytesIO()
-        Image.new("RGB", (270, 480), colour).save(buffer, "JPEG")
-        form = aiohttp.FormData()
-        form.add_field("file", buffer.getvalue(), filename="a.jpg", content_type="image/jpeg")
-        media = await brand.call("POST", "/v1/media", data=form)
-        frames.append({"media_id": media["id"], "text": colour, "alt": colour})
-    frames[-1]["button"] = {"label": "Assaggia", "url": "https://aurora.example/autunno"}
-    return {"title": "Album", "language": "it", "frames": frames}
 
 
 async def die_and_come_back(processes):
@@ -57,7 +40,7 @@ async def test_killed_at(processes, brand, tell, step, when, in_flight):
     singles, albums = people[:SINGLES], people[SINGLES:]
     drafts = [
         await brand.draft(STORY, singles),
-        await brand.draft(await album_of(brand), albums),
+        await brand.draft(await an_album(brand), albums),
     ]
     await processes.restart("dispatcher", failpoints=f"dispatcher.{step}=crash({when})")
     code, *_ = await asyncio.gather(
