@@ -201,7 +201,7 @@ class Database:
 _NO_CONNECTION = (
     OSError,  # includes TimeoutError
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
 )
 

@@ -69,13 +69,16 @@ class Pacer:
         self._lost = 0.0
         """The part of the pace that throttles took away, at `_lost_at`."""
         self._lost_at = now
-        # A tenth of a second of burst.
-        self._all = Bucket(self.per_second, max(1.0, self.per_second / 10), 0.0, now)
+        # What may go at once comes off what flows in: however a platform lays its seconds, none
+        # sees more than the pace, or than one more where that is less than ten.
+        burst = max(1.0, self.per_second / 20)
+        self._full = max(self.per_second - burst, 0.9 * self.per_second)
+        self._all = Bucket(self.rate(now), burst, 0.0, now)
         self._addresses: OrderedDict[str, Bucket] = OrderedDict()
 
     def rate(self, now: float) -> float:
         """Return how many messages per second may go now."""
-        rate = self.per_second * (1 - self._lost_now(now))
+        rate = self._full * (1 - self._lost_now(now))
         return rate * CAREFUL_PART if now < self._careful_until else rate
 
     def take(self, wanted: int, now: float) -> int:

@@ -454,7 +454,7 @@ def told(*at: int, live: bool = False) -> Facts:
     parts = tuple(
         Told(n, True, ("1",), clock.now() + timedelta(seconds=s)) for n, s in enumerate(at)
     )
-    return Facts(UUID(int=1), UUID(int=2), UUID(int=3), "1", "it", live, parts)
+    return Facts(UUID(int=1), UUID(int=2), UUID(int=3), "1", "it", None, live, parts)
 
 
 def test_a_story_is_over_after_its_last_part() -> None:

@@ -11,8 +11,8 @@ from tests.failures.brand import Brand
 
 _LINE = re.compile(r"^\d{4}-\d\d-\d\d .*?duration: (\d+\.\d+) ms  (?:execute|statement)", re.DOTALL)
 _BEGINS = re.compile(r"\n(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
-_CLAIM = re.compile(r"dispatcher\.(?:slip|message)\b.*SKIP LOCKED", re.DOTALL)
-"""A claim takes rows of the queue that nobody else has, whichever table lists them."""
+_CLAIM = re.compile(r"WITH next AS MATERIALIZED.*UPDATE dispatcher\.slip", re.DOTALL)
+"""A claim takes slips into a hand (`queries/slips.py`)."""
 
 
 @asynccontextmanager

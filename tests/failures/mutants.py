@@ -9,7 +9,7 @@ from typing import Any
 
 import services.dispatcher.sending
 from services.dispatcher import halt
-from services.dispatcher.deliver import DeliveryRunner
+from services.dispatcher.asking import Asking
 from services.dispatcher.pacing import Pacer
 from services.dispatcher.queries import takeovers
 from services.dispatcher.window import Window
@@ -75,23 +75,23 @@ def paces_are_forgotten() -> None:
 
 def no_answer_is_a_yes() -> None:
     """While consent is away, everybody is written to."""
-    ask = DeliveryRunner._ask
+    ask = Asking.ask
 
-    async def _ask(runner: Any, batch: Any) -> Any:
+    async def _ask(asking: Any, batch: Any) -> Any:
         try:
-            return await ask(runner, batch)
+            return await ask(asking, batch)
         except ServiceUnavailable:
             return [(message, None) for message in batch]
 
-    DeliveryRunner._ask = _ask  # type: ignore[method-assign]
+    Asking.ask = _ask  # type: ignore[method-assign]
 
 
 def deadlines_are_forgotten() -> None:
     """A send begins however late it is."""
     delivery = services.dispatcher.sending.Delivery
 
-    def _without_deadline(**facts: Any) -> Any:
-        return delivery(**{**facts, "start_before": float("inf")})
+    def _without_deadline(*facts: Any) -> Any:
+        return delivery(*facts)._replace(start_before=float("inf"))
 
     services.dispatcher.sending.Delivery = _without_deadline  # type: ignore[assignment,misc]
 
