@@ -184,6 +184,7 @@ def test_nothing_that_is_given_is_in_the_statement(wanted: dict[str, Any]) -> No
     assert all(f"${n}" in statement for n in range(2, len(values) + 1))
 
 
+@pytest.mark.timeout(600)
 async def test_among_a_million_it_reads_one_window_by_the_index(
     urls: Urls, tell: Callable[[str], None]
 ) -> None:

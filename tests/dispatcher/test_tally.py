@@ -169,6 +169,7 @@ async def busy(urls: Urls, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tup
     await platform.close()
 
 
+@pytest.mark.timeout(300)
 async def test_it_is_the_count_of_messages_at_every_poll_while_everything_happens_at_once(
     busy: tuple[Rig, list[str]], tell: Callable[[str], None]
 ) -> None:
@@ -249,6 +250,7 @@ FROM generate_series($5::int, $6::int) AS n
 """
 
 
+@pytest.mark.timeout(600)
 async def test_a_campaign_of_a_million_messages_is_read_in_milliseconds(
     rig: Rig, urls: Urls, tell: Callable[[str], None]
 ) -> None:
