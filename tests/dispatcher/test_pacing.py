@@ -14,7 +14,7 @@ def test_it_begins_with_nothing_in_hand():
     pacer = Pacer(TELEGRAM, now=100.0)
 
     assert pacer.take(10, 100.0) == 0
-    assert 0 < pacer.wait(100.0) <= 1 / 30
+    assert 0 < pacer.wait(100.0) <= 1 / 28
 
 
 def test_what_was_not_used_can_be_given_back():
