@@ -1,5 +1,6 @@
 """The exact platform call of a message's next part, as it was frozen when the message was made."""
 
+import asyncio
 from collections import OrderedDict
 from uuid import UUID
 
@@ -23,6 +24,7 @@ class Parts:
         """Read from `database` what is not in memory yet."""
         self._database = database
         self._kept: OrderedDict[tuple[UUID, UUID], _Renderings] = OrderedDict()
+        self._reading = asyncio.Lock()
 
     def known(self, account_id: UUID, message: Claimed) -> Part | None:
         """Return the call if it is in memory; where it cannot be, `of` says why."""
@@ -42,7 +44,10 @@ class Parts:
             return Part.model_validate(parts[message.part])
         key = (message.campaign_id, account_id)
         if (renderings := self._kept.get(key)) is None:
-            renderings = await self._read(brand_id, *key)
+            # A campaign's first messages all come here at once: one of them reads.
+            async with self._reading:
+                if (renderings := self._kept.get(key)) is None:
+                    renderings = await self._read(brand_id, *key)
         try:
             return renderings[message.variant or "", message.language or ""][message.part]
         except (KeyError, IndexError) as error:
@@ -56,8 +61,7 @@ class Parts:
         read = {
             told: tuple(Part.model_validate(part) for part in parts) for told, parts in rows.items()
         }
-        # Another send may have read the same meanwhile: the first one's objects stay.
-        kept = self._kept.setdefault((campaign_id, account_id), read)
+        self._kept[campaign_id, account_id] = read
         if len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
-        return kept
+        return read
