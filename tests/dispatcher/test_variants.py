@@ -122,7 +122,7 @@ async def test_what_each_variant_says_is_frozen_at_the_launch(rig: Rig) -> None:
     words = {m.variant: str(await parts.of(rig.brand_id, rig.account_id, m)) for m in claimed}
     content = await rig.dispatcher.get_content(rig.brand_id, claimed[0].id)
 
-    assert {(m.variant, m.language, m.parts) for m in claimed} == {("a", "it", 1), ("b", "en", 1)}
+    assert {(m.variant, m.language) for m in claimed} == {("a", "it"), ("b", "en")}
     assert "Prima" in words["a"]
     assert "One" in words["b"]
     stories = {each.name: each.story_id for each in campaign.variants}
