@@ -10,7 +10,7 @@ import asyncio
 
 from services.dispatcher.queries import halts
 from shared import clock
-from shared.contracts.campaigns import Halt, Halted
+from shared.contracts.halts import Halt, Halted
 from shared.database import Database
 
 LOOK_AGAIN = 0.015

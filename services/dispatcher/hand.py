@@ -131,7 +131,7 @@ class Hand:
     async def give_back(self) -> None:
         """Let everything wait again that was not begun."""
         await self.finish()
-        held, done = self._open, list(self._done)
+        held, done = bool(self._open), list(self._done)
         self.forget()
         if not held and not done:
             return

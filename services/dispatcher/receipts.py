@@ -11,7 +11,7 @@ from services.dispatcher.queries import receipts
 from services.dispatcher.queries.receipts import Changed
 from shared import clock
 from shared.contracts.accounts import EventType
-from shared.contracts.campaigns import ReceiptIn
+from shared.contracts.messages import ReceiptIn
 from shared.database import Database
 from shared.ids import derived_id
 

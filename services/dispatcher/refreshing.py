@@ -15,8 +15,8 @@ from services.dispatcher.desk import Desk
 from services.dispatcher.work import Item
 from shared import buttons
 from shared.clients.base import ServiceRefused
-from shared.contracts.campaigns import HouseContent, HouseMessage
 from shared.contracts.feed import FeedItem
+from shared.contracts.messages import HouseContent, HouseMessage
 from shared.ids import derived_id
 from shared.problems import Problem
 

@@ -7,8 +7,8 @@ from uuid import UUID
 import asyncpg
 
 from services.dispatcher.queries import reports
-from shared.contracts.campaigns import Attempt, Message, Receipt
 from shared.contracts.exports import SentMessage
+from shared.contracts.messages import Attempt, Message, Receipt
 from shared.contracts.proofs import SentContent
 from shared.database import Database
 

@@ -14,14 +14,8 @@ from services.dispatcher.renderings import all_media, choose_language, render
 from services.dispatcher.stories import NoSuchStory
 from shared import clock
 from shared.clients.base import ServiceRefused, ServiceUnavailable
-from shared.contracts.campaigns import (
-    Content,
-    HouseContent,
-    HouseMessage,
-    Message,
-    MessageIn,
-    StoryIn,
-)
+from shared.contracts.campaigns import StoryIn
+from shared.contracts.messages import Content, HouseContent, HouseMessage, Message, MessageIn
 from shared.contracts.stories import Frame, Part, Rendering
 from shared.problems import Problem
 

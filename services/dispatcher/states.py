@@ -11,7 +11,7 @@ queued ─claim→ claimed ─intent→ sending ─settle→ sent → delivered 
 unknown and partial are ends, but the truth may still come: a late settlement or a receipt.
 """
 
-from shared.contracts.campaigns import MessageStatus as Status
+from shared.contracts.messages import MessageStatus as Status
 
 __all__ = ["LIVE", "NEXT", "Status"]
 

@@ -17,7 +17,8 @@ from services.dispatcher.launch import tellings_of
 from services.dispatcher.queries import campaigns as queries
 from services.dispatcher.queries.accounts import AccountRow
 from services.dispatcher.singles import Trial
-from shared.contracts.campaigns import CampaignStatus, CampaignTest, Content, MessageIn, SentTests
+from shared.contracts.campaigns import CampaignStatus, CampaignTest, SentTests
+from shared.contracts.messages import Content, MessageIn
 from shared.ids import derived_id
 from shared.problems import Problem
 

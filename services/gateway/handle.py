@@ -34,12 +34,12 @@ from shared import buttons, failpoints
 from shared.clients.base import ServiceRefused, ServiceUnavailable
 from shared.clients.dispatcher import DispatcherClient
 from shared.contracts.accounts import EventIn
-from shared.contracts.campaigns import Halt, HouseContent, HouseMessage, ReceiptIn
 from shared.contracts.consent import (
     ConsentEventIn,
     ConsentRecorded,
 )
 from shared.contracts.erasures import Erased, ErasureOrder
+from shared.contracts.halts import Halt
 from shared.contracts.inbound import (
     AddressMoved,
     NotUnderstood,
@@ -54,6 +54,7 @@ from shared.contracts.inbound import (
     ReceiptCame,
 )
 from shared.contracts.merges import MergeIn
+from shared.contracts.messages import HouseContent, HouseMessage, ReceiptIn
 
 log = structlog.get_logger()
 

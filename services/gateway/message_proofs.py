@@ -14,7 +14,7 @@ from services.gateway.house import House
 from services.gateway.letters import API, Letter
 from services.gateway.queries import inbox
 from shared import clock
-from shared.contracts.campaigns import Message, MessageStatus
+from shared.contracts.messages import Message, MessageStatus
 from shared.contracts.proofs import (
     MessageProof,
     ProvenConsent,

@@ -18,8 +18,8 @@ from shared import clock
 from shared.clients.base import ServiceRefused, ServiceUnavailable
 from shared.clients.consent import ConsentClient
 from shared.clients.dispatcher import DispatcherClient
-from shared.contracts.campaigns import Halt, HaltTarget
 from shared.contracts.consent import ConsentEventIn, ConsentRecorded
+from shared.contracts.halts import Halt, HaltTarget
 from shared.contracts.merges import MergeIn, MoveIn
 
 log = structlog.get_logger()

@@ -1,14 +1,12 @@
 """The consent registry as the other services see it."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 import httpx
-import orjson
 
 from shared.clients.base import ServiceClient, ServiceUnavailable
+from shared.clients.consent_answers import Answer, read_answers
 from shared.contracts.consent import (
     AccountFacts,
     AudienceCount,
@@ -42,18 +40,6 @@ CHECK_WITHIN = 4.0
 _COUNT_WITHIN = 60.0
 _FEED_WITHIN = 10.0
 _LOT_WITHIN = 30.0
-
-
-class Answer(NamedTuple):
-    """Whether one address may be written to now; a `Permission` without its cost."""
-
-    address: str
-    allowed: bool
-    reason: str
-    consent_event_id: str | None
-    seq: int
-    until: datetime | None = None
-    """When to ask again, where a yes has to wait."""
 
 
 class ConsentClient:
@@ -141,7 +127,7 @@ class ConsentClient:
         response = await self._service.send(
             "POST", "/v1/consents/check", body=question, within=within
         )
-        answers = _answers(response.content)
+        answers = read_answers(response.content)
         if [answer.address for answer in answers] != question["addresses"]:
             raise ServiceUnavailable("consent", "it answered another question", sent=True)
         return answers
@@ -370,25 +356,3 @@ def _reviews(brand_id: UUID) -> str:
 
 def _ledger(brand_id: UUID) -> str:
     return f"/v1/brands/{brand_id}/ledger"
-
-
-def _moment(told: str | None) -> datetime | None:
-    return None if told is None else datetime.fromisoformat(told)
-
-
-def _answers(content: bytes) -> list[Answer]:
-    try:
-        return [
-            Answer(
-                each["address"],
-                each["allowed"] is True,
-                each["reason"],
-                each["consent_event_id"],
-                each["seq"],
-                _moment(each.get("until")),
-            )
-            for each in orjson.loads(content)["results"]
-        ]
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        # Never guess a permission out of an answer that is not one.
-        raise ServiceUnavailable("consent", "its answer is no contract", sent=True) from error

@@ -36,14 +36,8 @@ from shared.contracts.campaigns import (
     Campaign,
     CampaignIn,
     CampaignTest,
-    Halt,
-    Halted,
-    HouseMessage,
     Media,
-    Message,
-    MessageIn,
     Preflight,
-    ReceiptIn,
     SentTests,
     Story,
     StoryChange,
@@ -51,6 +45,8 @@ from shared.contracts.campaigns import (
 )
 from shared.contracts.exports import SentMessages
 from shared.contracts.forgetting import Forget, Forgotten
+from shared.contracts.halts import Halt, Halted
+from shared.contracts.messages import HouseMessage, Message, MessageIn, ReceiptIn
 from shared.contracts.proofs import SentContent
 from shared.security.service_tokens import Signer
 

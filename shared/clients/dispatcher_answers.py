@@ -2,7 +2,8 @@
 
 from shared.contracts.accounts import AccountState, CallbackAttempt, Endpoint, Event
 from shared.contracts.base import Contract
-from shared.contracts.campaigns import CampaignItem, ChannelFinding, Message, Story
+from shared.contracts.campaigns import CampaignItem, ChannelFinding, Story
+from shared.contracts.messages import Message
 from shared.contracts.stories import Part
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import Field
 
 from shared.contracts.base import Contract
-from shared.contracts.campaigns import Message
 from shared.contracts.consent import Address, HistoryEntry, Person
+from shared.contracts.messages import Message
 from shared.contracts.proofs import SentContent
 
 

@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import StringConstraints
 
 from shared.contracts.base import Contract
-from shared.contracts.campaigns import Message
 from shared.contracts.consent import Evidence
 from shared.contracts.ledger import LogProof
+from shared.contracts.messages import Message
 from shared.contracts.stories import Part
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -25,7 +25,7 @@ from services.dispatcher.work import WorkRunner
 from shared.clients.consent import ConsentClient
 from shared.clients.dispatcher import DispatcherClient
 from shared.contracts.accounts import AccountSetup
-from shared.contracts.campaigns import Campaign, CampaignIn, Message, Story, StoryIn
+from shared.contracts.campaigns import Campaign, CampaignIn, Story, StoryIn
 from shared.contracts.consent import (
     AccountFacts,
     BrandFacts,
@@ -34,6 +34,7 @@ from shared.contracts.consent import (
     PersonChange,
     Profile,
 )
+from shared.contracts.messages import Message
 from shared.ids import new_id
 from shared.security.service_tokens import ServiceCalls, Signer
 from tests.postgres import Urls

@@ -8,8 +8,8 @@ from itertools import count
 from uuid import UUID
 
 from sandbox.app import Sandbox
-from shared.contracts.campaigns import Content, MessageIn
 from shared.contracts.consent import Profile
+from shared.contracts.messages import Content, MessageIn
 from shared.ids import new_id
 from tests.dispatcher.desk_rig import Rig, picture
 from tests.dispatcher.fault_wire import Fault, FaultWire, a_fault_wire

@@ -5,7 +5,7 @@ import pytest
 from services.dispatcher import account_setup, expand
 from services.dispatcher.queries.slips import LONGEST_FLIGHT
 from shared.clients.base import ServiceRefused
-from shared.contracts.campaigns import Content, MessageIn
+from shared.contracts.messages import Content, MessageIn
 from shared.ids import new_id
 
 

@@ -12,7 +12,7 @@ from services.dispatcher.queries.lanes import Lane
 from services.dispatcher.queries.slips import LONGEST_FLIGHT
 from services.dispatcher.running import house_of
 from shared import clock
-from shared.contracts.campaigns import Content, MessageIn
+from shared.contracts.messages import Content, MessageIn
 from shared.ids import new_id
 from tests.dispatcher.desk_rig import Rig
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from services.dispatcher.halt import halt
-from shared.contracts.campaigns import Halt, HaltTarget
+from shared.contracts.halts import Halt, HaltTarget
 from tests.dispatcher.queue_rows import Queue
 
 STOPPED = ("marketing", "measuring")

@@ -3,7 +3,7 @@
 import pytest
 
 from services.dispatcher.api.parameters import write_cursor
-from shared.contracts.campaigns import Content, MessageIn
+from shared.contracts.messages import Content, MessageIn
 from shared.ids import new_id
 from tests.dispatcher.desk_rig import Rig
 

@@ -4,7 +4,7 @@ import pytest
 
 from services.dispatcher import aftermath
 from services.dispatcher.work import Item
-from shared.contracts.campaigns import Content, MessageIn
+from shared.contracts.messages import Content, MessageIn
 from shared.ids import new_id
 from tests.dispatcher.desk_rig import Rig
 

@@ -12,7 +12,7 @@ from services.dispatcher.queries import settlements
 from services.dispatcher.queries.settlements import Settlement
 from services.dispatcher.settle import Verdict
 from services.dispatcher.states import Status
-from shared.contracts.campaigns import ReceiptIn
+from shared.contracts.messages import ReceiptIn
 from shared.ids import new_id
 from tests.dispatcher.desk_rig import Rig
 

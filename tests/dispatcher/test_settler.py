@@ -10,7 +10,7 @@ from services.dispatcher.queries import campaigns, events, receipts, slips
 from services.dispatcher.queries.slips import Claimed
 from services.dispatcher.settler import Settled, Settler
 from services.dispatcher.window import Window
-from shared.contracts.campaigns import ReceiptIn
+from shared.contracts.messages import ReceiptIn
 from shared.ids import new_id
 from tests.dispatcher.queue_rows import Queue, settlement_of
 

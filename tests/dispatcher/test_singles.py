@@ -3,7 +3,7 @@
 import pytest
 
 from shared.clients.base import ServiceUnavailable
-from shared.contracts.campaigns import Content, HouseContent, HouseMessage, MessageIn
+from shared.contracts.messages import Content, HouseContent, HouseMessage, MessageIn
 from shared.ids import new_id
 from tests.dispatcher.desk_rig import Rig, picture
 

@@ -18,7 +18,7 @@ from channels.base.simulator.listening import serving
 from channels.registry import CHANNELS
 from channels.telegram.simulator import OWN_BOT, Platform
 from services.dispatcher import tally
-from shared.contracts.campaigns import Halt, HaltTarget
+from shared.contracts.halts import Halt, HaltTarget
 from shared.ids import new_id
 from shared.migrate import migrate, versions_folder
 from tests.dispatcher.desk_rig import Rig, a_rig, until

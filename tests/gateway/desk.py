@@ -12,8 +12,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from shared.contracts.accounts import AccountChange, AccountSetup, ConnectIn, EndpointIn, EventIn
-from shared.contracts.campaigns import CampaignIn, Halt, HouseMessage, MessageIn, ReceiptIn, StoryIn
+from shared.contracts.campaigns import CampaignIn, StoryIn
 from shared.contracts.forgetting import Forget
+from shared.contracts.halts import Halt
+from shared.contracts.messages import HouseMessage, MessageIn, ReceiptIn
 from shared.problems import Problem, install
 from shared.security.service_tokens import ServiceAuth, Verifier
 

@@ -191,3 +191,28 @@ async def test_a_failed_statement_leaves_a_clean_connection(urls: Urls) -> None:
     await database.close()
 
     assert value == 1
+
+
+async def test_a_statement_is_of_its_brand_and_leaves_nothing_to_the_next(urls: Urls) -> None:
+    # One connection, so that each block gets the one that had the brand before.
+    database = Database(urls.gateway, pool_size=1)
+    brands = [uuid4(), uuid4()]
+    seen: list[str | None] = []
+    for brand in (*brands, brands[1]):
+        async with database.statement(brand) as connection:
+            seen.append(await connection.fetchval(f"SELECT {BRAND}"))
+    for given in (None, brands[0], None):
+        async with database.connection(given) as connection:
+            seen.append(await connection.fetchval(f"SELECT {BRAND}"))
+    await database.close()
+
+    assert seen[:3] == [str(brands[0]), str(brands[1]), str(brands[1])]
+    assert seen[3:] == ["", str(brands[0]), ""]
+
+
+async def test_a_statement_is_stored_by_itself(owner_database: Database, table: str) -> None:
+    async with owner_database.statement(uuid4()) as connection:
+        await connection.execute(f"INSERT INTO {table} VALUES (1)")
+        seen_from_outside = await count(owner_database, table)
+
+    assert seen_from_outside == 1

@@ -25,11 +25,10 @@ from shared.contracts.campaigns import (
     CampaignIn,
     CampaignItem,
     CampaignTest,
-    Message,
-    MessageStatus,
     Preflight,
     SentTests,
 )
+from shared.contracts.messages import Message, MessageStatus
 
 router = APIRouter(prefix="/v1/brands/{brand_id}/campaigns", tags=["campaigns"])
 

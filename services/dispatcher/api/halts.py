@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from services.dispatcher.api.parameters import TheDesk
 from services.dispatcher.halt import halt
-from shared.contracts.campaigns import Halt, Halted
+from shared.contracts.halts import Halt, Halted
 
 router = APIRouter(tags=["halts"])
 

@@ -18,9 +18,9 @@ from services.dispatcher.api.parameters import (
     same_id,
     wrong_cursor,
 )
-from shared.contracts.campaigns import HouseMessage, Message, MessageIn
 from shared.contracts.consent import Address
 from shared.contracts.exports import SentMessage
+from shared.contracts.messages import HouseMessage, Message, MessageIn
 from shared.contracts.proofs import SentContent
 
 router = APIRouter(prefix="/v1/brands/{brand_id}/messages", tags=["messages"])

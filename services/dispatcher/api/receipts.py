@@ -9,7 +9,7 @@ from pydantic import Field
 from services.dispatcher import receipts
 from services.dispatcher.api.parameters import TheDesk
 from shared.contracts.base import Contract
-from shared.contracts.campaigns import ReceiptIn
+from shared.contracts.messages import ReceiptIn
 
 router = APIRouter(tags=["receipts"])
 

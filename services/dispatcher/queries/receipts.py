@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from services.dispatcher.merge import merge
-from shared.contracts.campaigns import ReceiptIn
+from shared.contracts.messages import ReceiptIn
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,8 @@ from services.gateway.examples import worked
 from services.gateway.gate import Gate, needs
 from services.gateway.house import By, Cursor, Limit, NewId, Parts
 from shared.clients.dispatcher_answers import CampaignPage, MessagePage
-from shared.contracts.campaigns import (
-    Campaign,
-    CampaignIn,
-    CampaignTest,
-    MessageStatus,
-    Preflight,
-    SentTests,
-)
+from shared.contracts.campaigns import Campaign, CampaignIn, CampaignTest, Preflight, SentTests
+from shared.contracts.messages import MessageStatus
 
 router = APIRouter(tags=["campaigns"], route_class=Gate)
 

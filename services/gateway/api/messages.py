@@ -11,8 +11,8 @@ from services.gateway.examples import worked
 from services.gateway.gate import Gate, Need, check_scope, needs
 from services.gateway.house import By, NewId, Parts
 from shared.contracts.base import Contract
-from shared.contracts.campaigns import Content, Message, MessageIn
 from shared.contracts.consent import Address, Purpose
+from shared.contracts.messages import Content, Message, MessageIn
 from shared.contracts.proofs import MessageProof
 
 router = APIRouter(tags=["messages"], route_class=Gate)
