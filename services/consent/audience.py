@@ -15,7 +15,11 @@ from services.consent.forecast import Lots
 from services.consent.queries import audience as queries
 from services.consent.queries.audience import FIRST, LAST, Asked, Split, Whose
 from services.consent.timing import Timing
-from shared.contracts.consent import AudienceCount, AudienceFilter, AudienceQuestion
+from shared.contracts.audiences import (
+    AudienceCount,
+    AudienceFilter,
+    AudienceQuestion,
+)
 from shared.contracts.forecast import ForecastIn
 from shared.database import Database
 

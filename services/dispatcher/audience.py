@@ -10,8 +10,13 @@ from uuid import UUID
 from channels.base.channel import Channel
 from services.dispatcher.campaigns import audience_fields
 from shared.clients.consent import ConsentClient
+from shared.contracts.audiences import (
+    AudienceCount,
+    AudienceFilter,
+    Excluded,
+    Recipient,
+)
 from shared.contracts.campaigns import AudienceIn
-from shared.contracts.consent import AudienceCount, AudienceFilter, Excluded, Recipient
 from shared.contracts.forecast import ForecastIn, Lot
 
 AT_ONCE = 1_000

@@ -10,7 +10,9 @@ from services.dispatcher.queries.accounts import AccountRow
 from services.dispatcher.queries.expansion import Line
 from services.dispatcher.renderings import choose_language
 from services.dispatcher.shares import HOLD_OUT, shares_of
-from shared.contracts.consent import Recipient
+from shared.contracts.audiences import (
+    Recipient,
+)
 from shared.local_time import moment_of
 
 TOO_LATE = "too_late"

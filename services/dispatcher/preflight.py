@@ -23,8 +23,10 @@ from services.dispatcher.queries import slips
 from services.dispatcher.queries.accounts import AccountRow
 from services.dispatcher.shares import HOLD_OUT, Shares, shares_of
 from shared import clock
+from shared.contracts.audiences import (
+    AudienceCount,
+)
 from shared.contracts.campaigns import ChannelFinding, Preflight
-from shared.contracts.consent import AudienceCount
 from shared.contracts.forecast import ForecastIn, Lot
 
 QUIET_HOURS = "quiet_hours"

@@ -7,12 +7,14 @@ import httpx
 
 from shared.clients.base import ServiceClient, ServiceUnavailable
 from shared.clients.consent_answers import Answer, read_answers
-from shared.contracts.consent import (
-    AccountFacts,
+from shared.contracts.audiences import (
     AudienceCount,
     AudienceFilter,
     AudiencePage,
     AudienceQuestion,
+)
+from shared.contracts.consent import (
+    AccountFacts,
     BrandFacts,
     ConsentEventIn,
     ConsentRecorded,

@@ -8,8 +8,14 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, model_validator
 
 from shared.contracts.attributes import AttributeFilter
+from shared.contracts.audiences import (
+    AudienceFilter,
+)
 from shared.contracts.base import Contract
-from shared.contracts.consent import Address, AudienceFilter, Purpose
+from shared.contracts.consent import (
+    Address,
+    Purpose,
+)
 from shared.contracts.messages import Message
 from shared.contracts.stories import Finding, Frame, Language, Variant
 

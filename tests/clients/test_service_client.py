@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from shared.clients.base import ServiceClient, ServiceRefused, ServiceUnavailable
-from shared.contracts.consent import AudienceCount
+from shared.contracts.audiences import (
+    AudienceCount,
+)
 from shared.security.service_tokens import Signer, TokenRefused, Verifier
 
 SIGNER = Signer("gateway", bytes(range(32)))

@@ -8,10 +8,12 @@ from uuid import UUID
 
 from services.consent.settings import Settings
 from shared.clients.consent import Answer, ConsentClient
-from shared.contracts.consent import (
-    AccountFacts,
+from shared.contracts.audiences import (
     AudienceCount,
     AudienceFilter,
+)
+from shared.contracts.consent import (
+    AccountFacts,
     BrandFacts,
     ConsentEventIn,
     ConsentRecorded,

@@ -16,7 +16,9 @@ from services.consent.attributes import fits
 from services.consent.queries import audience as queries
 from services.consent.queries.audience import FIRST, Whose
 from shared.contracts.attributes import AttributeFilter
-from shared.contracts.consent import AudienceFilter
+from shared.contracts.audiences import (
+    AudienceFilter,
+)
 from shared.ids import new_id
 from shared.wrong_fields import field_errors
 from tests.bench.brand import add_people

@@ -6,7 +6,13 @@ import pytest
 
 from services.consent import audience
 from services.consent.registry import Registry
-from shared.contracts.consent import AudienceFilter, AudiencePage, PersonChange
+from shared.contracts.audiences import (
+    AudienceFilter,
+    AudiencePage,
+)
+from shared.contracts.consent import (
+    PersonChange,
+)
 from tests.consent.consent_house import House
 
 

@@ -10,7 +10,11 @@ from services.consent.api import examples
 from services.consent.api.access import TheRegistry
 from services.consent.texts import refuse_nul
 from shared.contracts.attributes import Fits
-from shared.contracts.consent import AudienceCount, AudiencePage, AudienceQuestion
+from shared.contracts.audiences import (
+    AudienceCount,
+    AudiencePage,
+    AudienceQuestion,
+)
 from shared.problems import Problem
 
 router = APIRouter(tags=["audience"])
