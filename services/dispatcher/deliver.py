@@ -149,7 +149,8 @@ class DeliveryRunner:
         # What has to wait uses up no pace.
         room = CLAIM_AT_MOST if self._asking.all_wait else max(1, min(CLAIM_AT_MOST, int(pace)))
         batch: list[Claimed] = []
-        if look.singles or self._hand.holds(NO_CAMPAIGN):
+        singles_wait = look.singles or self._hand.holds(NO_CAMPAIGN)
+        if singles_wait:
             first = self._turns.singles(room, bulk_waits=bool(look.campaigns))
             batch = await self._hand.take(NO_CAMPAIGN, first)
         singles = len(batch)
@@ -160,6 +161,9 @@ class DeliveryRunner:
             self._turns.took(campaign_id, len(taken), more=len(taken) == wanted)
             batch += taken
         self._turns.bulk_took(len(batch) - singles)
+        if singles_wait and len(batch) < room:
+            # What was kept for campaigns, and none of them wants.
+            batch += await self._hand.take(NO_CAMPAIGN, room - len(batch))
         return batch
 
     async def _send_all(

@@ -5,12 +5,18 @@ from uuid import UUID
 
 import pytest
 
+from channels.registry import CHANNELS
+from services.dispatcher.accounts import OpenAccount
 from services.dispatcher.asking import Asking
+from services.dispatcher.deliver import DeliveryRunner
 from services.dispatcher.hand import Hand
 from services.dispatcher.queries import looks, slips
 from services.dispatcher.queries.lanes import Lane
+from services.dispatcher.queries.looks import Look
 from services.dispatcher.queries.slips import SIZE, Cursor
+from services.dispatcher.sending import House
 from services.dispatcher.takeover import take_over
+from services.dispatcher.window import Window
 from shared.ids import new_id
 from tests.dispatcher.queue_rows import Queue
 
@@ -232,3 +238,19 @@ async def test_a_campaign_lives_as_long_as_one_message_of_its_slips_does(queue):
 
     assert (flying, over) == (True, False)
     assert await rows(queue) == {}
+
+
+async def test_what_is_kept_for_campaigns_and_none_of_them_wants_is_for_single_messages(queue):
+    """A lane so slow that a batch is one message; its campaign waits for an hour to come."""
+    await add(queue, 5, at=datetime.now(UTC) + timedelta(hours=1))
+    for number in range(30):
+        await queue.add(str(number), campaign_id=None)
+    house = House(queue.database, None, None, None, Window(8), None, None)
+    runner = DeliveryRunner(
+        house, Lane(queue.account_id, queue.brand_id, "account", 1), lambda: float("inf")
+    )
+    account = OpenAccount(CHANNELS["telegram"], None, {"per_second": 1}, 1)
+    look = Look(0.0, True, True, False, [queue.campaign_id])
+    batches = [await runner._claim(account, look) for _ in range(30)]
+
+    assert [len(batch) for batch in batches] == [1] * 30
