@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from services.consent.api import examples
 from services.consent.app import create_app
 from shared import clock
+from shared.contracts import audiences, feed, ledger
 from shared.contracts import consent as contracts
-from shared.contracts import feed, ledger
 from shared.ids import new_id
 from shared.security.service_tokens import ServiceCalls, Signer
 from tests.consent.consent_house import SIGNER, House, settings_for
@@ -128,8 +128,8 @@ def test_the_worked_examples_are_true(app: FastAPI) -> None:
         (contracts.ConsentRecorded, examples.RECORDED),
         (contracts.PermissionQuestion, examples.QUESTION),
         (contracts.Permissions, examples.PERMISSIONS),
-        (contracts.AudiencePage, examples.AUDIENCE_PAGE),
-        (contracts.AudienceCount, examples.AUDIENCE_COUNT),
+        (audiences.AudiencePage, examples.AUDIENCE_PAGE),
+        (audiences.AudienceCount, examples.AUDIENCE_COUNT),
         (contracts.Person, examples.PERSON),
         (contracts.PersonChange, examples.PERSON_CHANGE),
         (contracts.History, examples.HISTORY),
@@ -139,7 +139,7 @@ def test_the_worked_examples_are_true(app: FastAPI) -> None:
         (ledger.LogProof, examples.PROOF),
         (ledger.LogConsistency, examples.CONSISTENCY),
         *((contracts.ConsentEventIn, each["value"]) for each in examples.EVENTS.values()),
-        *((contracts.AudienceQuestion, each["value"]) for each in examples.AUDIENCES.values()),
+        *((audiences.AudienceQuestion, each["value"]) for each in examples.AUDIENCES.values()),
     ):
         assert TypeAdapter(contract).validate_json(orjson.dumps(example))
 
@@ -314,7 +314,7 @@ async def test_a_hundred_thousand_addresses_can_be_named(house: House) -> None:
         brand_id=house.brand_id,
         account_id=house.accounts["bot"],
         purpose="marketing",
-        filter=contracts.AudienceFilter(
+        filter=audiences.AudienceFilter(
             addresses=tuple(f"a{number:05}" for number in range(100_000))
         ),
         limit=100,

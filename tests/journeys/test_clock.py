@@ -76,7 +76,7 @@ async def test_at_night_a_campaign_waits_for_the_morning_and_says_so(
 
     # Morning comes: the hours are over, and what waited is due.
     await house.call("PATCH", "/v1/policy", json={"quiet_hours": None})
-    await owner.execute("UPDATE dispatcher.message SET due_at = now() WHERE status = 'queued'")
+    await owner.execute("UPDATE dispatcher.slip SET due_at = now()")
     await owner.execute("UPDATE dispatcher.lane SET wake_at = now()")
     totals = await house.finished(made["id"])
 
@@ -133,7 +133,7 @@ async def test_a_cap_holds_over_campaigns_and_nobody_gets_more_than_it_allows(
         "UPDATE consent.contact"
         " SET at = ARRAY(SELECT each - interval '7 days' FROM unnest(at) AS each)"
     )
-    await owner.execute("UPDATE dispatcher.message SET due_at = now() WHERE status = 'queued'")
+    await owner.execute("UPDATE dispatcher.slip SET due_at = now()")
     await owner.execute("UPDATE dispatcher.lane SET wake_at = now()")
     for campaign in campaigns:
         await house.finished(campaign)
