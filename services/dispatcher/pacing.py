@@ -11,6 +11,8 @@ from channels.base.channel import Pace
 
 CAREFUL_SECONDS = 10.0
 CAREFUL_PART = 0.5
+SLOW = 2.0
+"""Messages per second of a lane that need not be careful: its empty bucket holds it up enough."""
 KEPT = 0.7
 """What a throttle leaves of the pace, ..."""
 SLOWEST = 0.1
@@ -65,6 +67,7 @@ class Pacer:
         """Keep to the platform's `pace`, or to `per_second` where the account's settings say so."""
         self.per_second = per_second or pace.per_second
         self._pace = pace
+        careful = careful and self.per_second > SLOW
         self._careful_until = now + CAREFUL_SECONDS if careful else now
         self._lost = 0.0
         """The part of the pace that throttles took away, at `_lost_at`."""

@@ -116,3 +116,10 @@ def test_a_runner_that_begins_again_goes_on_with_the_pace_of_its_lane():
 
 def test_the_first_owner_of_a_lane_need_not_be_careful():
     assert Pacers().of(new_id(), 1, TELEGRAM, per_second=None, now=0.0).rate(0.0) == 28.5
+
+
+def test_a_slow_lane_does_not_wait_twice_after_a_takeover():
+    slow = Pacer(TELEGRAM, now=0.0, per_second=1.0, careful=True)
+
+    assert slow.take(1, 0.0) == 0
+    assert slow.wait(0.0) < 1.2

@@ -253,8 +253,10 @@ class Brand:
     async def order_of(self, campaign_id: str) -> list[str]:
         """Return a campaign's addresses in the order in which it goes through them."""
         found = await self.rows(
-            "SELECT address FROM dispatcher.message"
-            " WHERE campaign_id = $1::text::uuid ORDER BY due_at, id",
+            "SELECT m.address FROM dispatcher.slip s CROSS JOIN LATERAL"
+            " unnest(s.messages) WITH ORDINALITY AS u(id, n)"
+            " JOIN dispatcher.message m ON m.brand_id = s.brand_id AND m.day = s.day AND m.id = u.id"
+            " WHERE s.queue_id = $1::text::uuid ORDER BY s.due_at, s.id, u.n",
             campaign_id,
         )
         return [row["address"] for row in found]
