@@ -255,7 +255,8 @@ class Brand:
         found = await self.rows(
             "SELECT m.address FROM dispatcher.slip s CROSS JOIN LATERAL"
             " unnest(s.messages) WITH ORDINALITY AS u(id, n)"
-            " JOIN dispatcher.message m ON m.brand_id = s.brand_id AND m.day = s.day AND m.id = u.id"
+            " JOIN dispatcher.message m"
+            " ON m.brand_id = s.brand_id AND m.day = s.day AND m.id = u.id"
             " WHERE s.queue_id = $1::text::uuid ORDER BY s.due_at, s.id, u.n",
             campaign_id,
         )
