@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,7 +18,10 @@ log = structlog.get_logger()
 AT_ONCE = 2
 WITHIN = 90.0
 """Seconds from the beginning of one picture until its guest is shown out."""
-_COMMAND = (sys.executable, "-I", "-m", "services.dispatcher.developing")
+_COMMAND = (sys.executable, "-s", "-P", "-m", "services.dispatcher.developing")
+_ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).parents[2])}
+"""Where this very code lies, which is not installed everywhere; and nothing of ours, which holds
+secrets."""
 
 
 class NotMedia(ValueError):
@@ -49,13 +53,12 @@ class Darkroom:
 
     async def _do(self, order: Mapping[str, object], data: bytes) -> tuple[dict[str, Any], bytes]:
         async with self._room:
-            # Without our environment, which holds secrets.
             guest = await asyncio.create_subprocess_exec(
                 *_COMMAND,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env={},
+                env=_ENVIRONMENT,
             )
             try:
                 async with asyncio.timeout(WITHIN):
