@@ -83,7 +83,7 @@ class Asking:
                     account_id=self._lane.id,
                     waits=[(m.id, m.slip_id, m.campaign_id, why, at) for m, why, at in rows],
                 )
-            self._hand.landed(m.slip_id for m, _, _ in rows)
+            self._hand.landed(m for m, _, _ in rows)
 
     async def _withhold(self, reasons: Sequence[tuple[Claimed, str, str | None]]) -> None:
         for day, rows in _by_day(reasons):
@@ -94,7 +94,7 @@ class Asking:
                     day=day,
                     reasons=[(m.id, m.slip_id, why, event_id) for m, why, event_id in rows],
                 )
-            self._hand.landed(m.slip_id for m, _, _ in rows)
+            self._hand.landed(m for m, _, _ in rows)
 
 
 def _ends_before(message: Claimed, moment: datetime) -> bool:

@@ -26,7 +26,7 @@ _CLAIMING = Histogram(
     buckets=(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 1.0),
 )
 STUCK = 10.0
-"""Seconds after which somebody looks at slips that do not end."""
+"""Seconds after which somebody looks at slips that do not end, and from then on now and then."""
 FROM_THE_FRONT = 30.0
 """Seconds after which a queue's fresh messages are claimed from its front again, should any have
 come back behind the cursor."""
@@ -58,10 +58,13 @@ class Hand:
         self._database = database
         self._lane = lane
         self._queues: dict[UUID, _Queue] = {}
-        self._open: dict[UUID, int] = {}
-        """By slip: how many of its messages are neither settled nor put elsewhere."""
+        self._open: dict[UUID, set[UUID]] = {}
+        """By slip: those of its messages that are neither settled nor put elsewhere."""
         self._done: set[UUID] = set()
-        self._look_at = float("-inf")
+        """Slips with none of these, that are to be forgotten."""
+        self._live: set[UUID] = set()
+        """Those of them that could not be: somebody else has a message of theirs in flight."""
+        self._look_at = 0.0
 
     def holds(self, queue_id: UUID) -> bool:
         """Are messages of this queue in hand?"""
@@ -87,23 +90,26 @@ class Hand:
     def drop(self, campaigns: Iterable[UUID]) -> None:
         """Let go of what is of other campaigns than these: they were paused, or are over."""
         for queue_id in self._queues.keys() - {NO_CAMPAIGN, *campaigns}:
-            self.landed(message.slip_id for message in self._queues.pop(queue_id).ready)
+            self.landed(self._queues.pop(queue_id).ready)
 
-    def landed(self, slip_ids: Iterable[UUID]) -> None:
-        """Count messages that are settled, withheld or put off: by the slip of each."""
-        for slip_id in slip_ids:
-            left = self._open.get(slip_id)
+    def landed(self, messages: Iterable[Claimed]) -> None:
+        """Let go of messages that are settled, withheld or put off.
+
+        Of a slip that was put back and claimed again meanwhile, these may be in nobody's hand: what
+        flew the first time is not among what was claimed the second time.
+        """
+        for message in messages:
+            left = self._open.get(message.slip_id)
             if left is None:
                 continue
-            if left > 1:
-                self._open[slip_id] = left - 1
-            else:
-                del self._open[slip_id]
-                self._done.add(slip_id)
+            left.discard(message.id)
+            if not left:
+                del self._open[message.slip_id]
+                self._done.add(message.slip_id)
 
     def is_stuck(self) -> bool:
         """Is there a slip with nothing but what somebody else has in flight? True once a while."""
-        if not self._done or clock.ticks() < self._look_at:
+        if not self._live or clock.ticks() < self._look_at:
             return False
         self._look_at = clock.ticks() + STUCK
         return True
@@ -113,25 +119,32 @@ class Hand:
         self._queues.clear()
         self._open.clear()
         self._done.clear()
+        self._live.clear()
 
     async def finish(self) -> None:
         """Forget the slips on which nothing is live any more."""
-        if not self._done:
+        asked = self._done | self._live
+        if not asked:
             return
         async with self._transaction() as connection:
             # Those that stay have a message in flight, of before somebody took the slip away, or
             # whose settlement could not be stored: a later look sees the end of it.
-            self._done = await slips.finish(
+            stay = await slips.finish(
                 connection,
                 brand_id=self._lane.brand_id,
-                slips=list(self._done),
+                slips=list(asked),
                 epoch=self._lane.epoch,
             )
+        if not self._live:
+            self._look_at = clock.ticks() + STUCK
+        # More may have landed meanwhile.
+        self._done -= asked
+        self._live = stay
 
     async def give_back(self) -> None:
         """Let everything wait again that was not begun."""
         await self.finish()
-        held, done = bool(self._open), list(self._done)
+        held, done = bool(self._open), list(self._done | self._live)
         self.forget()
         if not held and not done:
             return
@@ -155,9 +168,9 @@ class Hand:
             queue.from_the_front_at = 0.0
             return began_at != slips.START
         for slip_id in taken.slips:
-            self._open[slip_id] = 0
+            self._open[slip_id] = set()
         for message in taken.messages:
-            self._open[message.slip_id] += 1
+            self._open[message.slip_id].add(message.id)
         for slip_id in taken.slips:
             if not self._open[slip_id]:
                 del self._open[slip_id]

@@ -135,7 +135,7 @@ class Sending:
         if len(going) < len(group):
             # Cancelled meanwhile, or on a slip that was taken away: somebody else's to account for.
             self.house.window.give({self.lane.id: len(group) - len(going)})
-            self.hand.landed(m.slip_id for m, _, _ in attempts if m.id not in going)
+            self.hand.landed(m for m, _, _ in attempts if m.id not in going)
         await failpoints.reach("dispatcher.after_intent")
         for message, attempt_id, _ in attempts:
             if message.id in going:

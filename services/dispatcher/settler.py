@@ -57,8 +57,8 @@ class Settled(NamedTuple):
     brand_id: UUID
     message: Claimed
     settlement: Settlement
-    landed: Callable[[Iterable[UUID]], None]
-    """Told the message's slip when this is stored."""
+    landed: Callable[[Iterable[Claimed]], None]
+    """Told the message when this is stored."""
 
     @property
     def has_consequences(self) -> bool:
@@ -123,7 +123,7 @@ class Settler:
         await failpoints.reach("dispatcher.before_settle")
         await self._store_somehow(group)
         for settled in group:
-            settled.landed((settled.message.slip_id,))
+            settled.landed((settled.message,))
         self._window.give(Counter(settled.settlement.account_id for settled in group))
         del self._storing[key]
         self._came.set()

@@ -1,5 +1,6 @@
 """Slips: claimed once, in order, fenced by their owner's epoch; forgotten when nothing is left."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from channels.registry import CHANNELS
 from services.dispatcher.accounts import OpenAccount
 from services.dispatcher.asking import Asking
 from services.dispatcher.deliver import DeliveryRunner
-from services.dispatcher.hand import Hand
+from services.dispatcher.hand import STUCK, Hand
 from services.dispatcher.queries import looks, slips
 from services.dispatcher.queries.lanes import Lane
 from services.dispatcher.queries.looks import Look
@@ -17,6 +18,7 @@ from services.dispatcher.queries.slips import SIZE, Cursor
 from services.dispatcher.sending import House
 from services.dispatcher.takeover import take_over
 from services.dispatcher.window import Window
+from shared import clock
 from shared.ids import new_id
 from tests.dispatcher.queue_rows import Queue
 
@@ -114,7 +116,7 @@ async def test_a_slip_is_forgotten_with_the_last_of_its_messages_and_not_before(
     hand = hand_of(queue)
     taken = await hand.take(queue.campaign_id, 9)
     await set_status(queue, slip_id, "sent", limit=2)
-    hand.landed(m.slip_id for m in taken)
+    hand.landed(taken)
     await hand.finish()
     one_lives = await rows(queue)
     await set_status(queue, slip_id, "sent")
@@ -178,12 +180,80 @@ async def test_a_pause_takes_the_slips_out_of_the_hand(queue):
         await slips.take_away(connection, brand_id=queue.brand_id, campaign_id=queue.campaign_id)
     going = await queue.intend(*(m.id for m in taken))
     hand.drop([])
-    hand.landed(m.slip_id for m in taken)
+    hand.landed(taken)
     await hand.finish()
 
     assert going == {}
     assert await rows(queue) == {slip_id: 0}
     assert hand.is_stuck() is False
+
+
+async def test_what_flew_before_its_slip_was_claimed_again_does_not_end_the_slip(
+    queue, monkeypatch
+):
+    """Else messages in hand would wait on a slip that is taken for done: for minutes."""
+    await add(queue, 4)
+    hand = hand_of(queue)
+    flying = await hand.take(queue.campaign_id, 2)
+    await queue.intend(*(m.id for m in flying))
+    await take_over(queue.database, Lane(queue.account_id, queue.brand_id, "account", 1))
+    hand.forget()
+    [first, second] = await hand.take(queue.campaign_id, 9)
+    hand.landed(flying)
+    hand.landed([first])
+    await hand.finish()
+    now = clock.ticks()
+    monkeypatch.setattr(clock, "ticks", lambda: now + STUCK + 1)
+    stuck = hand.is_stuck()
+    await hand.give_back()
+
+    assert stuck is False
+    assert [m.id for m in await hand.take(queue.campaign_id, 9)] == [first.id, second.id]
+
+
+async def test_what_lands_while_slips_are_being_forgotten_is_not_lost_sight_of(queue):
+    await add(queue, 1, at=HOUR)
+    await add(queue, 1, at=HOUR + timedelta(minutes=1))
+    hand = hand_of(queue)
+    one, other = await hand.take(queue.campaign_id, 2)
+    for message in (one, other):
+        await set_status(queue, message.slip_id, "sent")
+    hand.landed([one])
+    finishing = asyncio.ensure_future(hand.finish())
+    await asyncio.sleep(0)
+    hand.landed([other])
+    await finishing
+    await hand.finish()
+
+    assert await rows(queue) == {}
+
+
+async def test_a_slip_is_stuck_only_when_it_could_not_be_forgotten_for_a_while(queue, monkeypatch):
+    slip_id = await add(queue, 1)
+    hand = hand_of(queue)
+    taken = await hand.take(queue.campaign_id, 1)
+    hand.landed(taken)
+    before = hand.is_stuck()
+    await set_status(queue, slip_id, "sending")
+    await hand.finish()
+    fresh, now = hand.is_stuck(), clock.ticks()
+    monkeypatch.setattr(clock, "ticks", lambda: now + STUCK + 1)
+
+    assert (before, fresh, hand.is_stuck(), hand.is_stuck()) == (False, False, True, False)
+
+
+async def test_a_message_that_waits_is_not_given_back_for_later(queue):
+    """A slip whose flights must be over first is looked at later; not so if something waits."""
+    waits, flies = await add(queue, 2), await add(queue, 1)
+    hand = hand_of(queue)
+    taken = await hand.take(queue.campaign_id, 9)
+    await set_status(queue, flies, "sending")
+    hand.landed(taken)
+    await hand.give_back()
+    again = await hand.take(queue.campaign_id, 9)
+
+    assert {m.slip_id for m in again} == {waits}
+    assert len(again) == 2
 
 
 async def test_what_waits_elsewhere_is_asked_about_once(queue):

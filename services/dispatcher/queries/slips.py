@@ -202,6 +202,14 @@ LONGEST_FLIGHT = 300.0
 to have come through, or its settlement could not be stored. The longest upload takes half of it."""
 
 
+_GIVE_BACK = f"""
+UPDATE dispatcher.slip s SET epoch = 0, due_at = CASE
+    WHEN s.id = ANY ($4) AND NOT EXISTS ({_LIVE} AND m.status = 'queued')
+    THEN now() + make_interval(secs => $5) ELSE s.due_at END
+WHERE s.brand_id = $1 AND s.account_id = $2 AND s.epoch > 0 AND s.epoch = $3
+"""  # noqa: S608 -- constants
+
+
 async def give_back(
     connection: asyncpg.Connection,
     *,
@@ -215,9 +223,7 @@ async def give_back(
     Slips of which everything is settled or in flight are looked at when the flight must be over.
     """
     await connection.execute(
-        "UPDATE dispatcher.slip SET epoch = 0, due_at = CASE WHEN id = ANY($4)"
-        "   THEN now() + make_interval(secs => $5) ELSE due_at END"
-        " WHERE brand_id = $1 AND account_id = $2 AND epoch > 0 AND epoch = $3",
+        _GIVE_BACK,
         brand_id,
         account_id,
         epoch,
