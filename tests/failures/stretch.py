@@ -4,6 +4,8 @@ A test that asks for half a second asks it of a machine whose processors are fre
 """
 
 import asyncio
+import os
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +13,7 @@ from contextlib import asynccontextmanager
 _BURN = 0.02
 """Seconds of work in one sample."""
 _EVERY = 0.5
+_NAP = 0.05
 
 
 class Stretch:
@@ -19,6 +22,8 @@ class Stretch:
     def __init__(self) -> None:
         """Begin without a sample."""
         self._wall = self._used = 0.0
+        self.pause = 0.0
+        """Seconds: the longest that a moment of sleep and one byte to the disk took beyond it."""
 
     @property
     def factor(self) -> float:
@@ -44,8 +49,18 @@ async def measured() -> AsyncIterator[Stretch]:
             await asyncio.to_thread(stretch.sample)
             await asyncio.sleep(_EVERY)
 
-    sampling = asyncio.create_task(sample_now_and_then())
+    async def nap() -> None:
+        with tempfile.TemporaryFile() as file:
+            while True:
+                began = time.monotonic()
+                await asyncio.sleep(_NAP)
+                os.pwrite(file.fileno(), b".", 0)
+                await asyncio.to_thread(os.fsync, file.fileno())
+                stretch.pause = max(stretch.pause, time.monotonic() - began - _NAP)
+
+    measuring = [asyncio.create_task(work()) for work in (sample_now_and_then, nap)]
     try:
         yield stretch
     finally:
-        sampling.cancel()
+        for each in measuring:
+            each.cancel()
