@@ -7,11 +7,9 @@ about again; nothing is written for them.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from uuid import UUID
 
-import asyncpg
 from prometheus_client import Histogram
 
 from services.dispatcher.queries import slips
@@ -126,7 +124,7 @@ class Hand:
         asked = self._done | self._live
         if not asked:
             return
-        async with self._transaction() as connection:
+        async with self._database.statement(self._lane.brand_id) as connection:
             # Those that stay have a message in flight, of before somebody took the slip away, or
             # whose settlement could not be stored: a later look sees the end of it.
             stay = await slips.finish(
@@ -148,7 +146,7 @@ class Hand:
         self.forget()
         if not held and not done:
             return
-        async with self._transaction() as connection:
+        async with self._database.statement(self._lane.brand_id) as connection:
             await slips.give_back(
                 connection,
                 brand_id=self._lane.brand_id,
@@ -179,7 +177,7 @@ class Hand:
         return True
 
     async def _take(self, queue_id: UUID, cursor: Cursor, limit: int) -> slips.Taken:
-        async with self._transaction() as connection:
+        async with self._database.statement(self._lane.brand_id) as connection:
             return await slips.claim(
                 connection,
                 brand_id=self._lane.brand_id,
@@ -189,10 +187,3 @@ class Hand:
                 limit=limit,
                 cursor=cursor,
             )
-
-    def _transaction(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
-        """Open a transaction that need not be on disk: the intent that follows brings it along.
-
-        A claim that a server lost in a crash is in the queue again, and its intent finds nothing.
-        """
-        return self._database.connection(self._lane.brand_id, durable=False)

@@ -188,6 +188,22 @@ async def test_a_pause_takes_the_slips_out_of_the_hand(queue):
     assert hand.is_stuck() is False
 
 
+async def test_a_claim_that_meets_a_pause_takes_nothing(queue):
+    await add(queue, 3)
+    async with queue.database.connection(queue.brand_id) as pausing:
+        await pausing.execute("UPDATE dispatcher.campaign SET status = 'paused'")
+        claiming = asyncio.create_task(claim(queue, 9, Cursor()))
+        async with asyncio.timeout(10):
+            while not await pausing.fetchval(
+                "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"
+            ):
+                await asyncio.sleep(0.01)
+    taken = await claiming
+
+    assert (taken.slips, taken.messages) == ([], [])
+    assert set((await rows(queue)).values()) == {0}
+
+
 async def test_what_flew_before_its_slip_was_claimed_again_does_not_end_the_slip(
     queue, monkeypatch
 ):

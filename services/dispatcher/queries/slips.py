@@ -71,10 +71,16 @@ class Taken:
     messages: list[Claimed]
 
 
+_IN_NO_HURRY = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
+"""Lets a statement's commit not wait for the disk: whatever durable one comes next brings it along.
+A claim that a server lost in a crash is in the queue again, and its intent finds nothing."""
 # The lane's owner is the only one who claims from it. One who lost it meanwhile takes nothing, or
 # in the very moment of losing it a slip that the next owner finds (`Look.strays`).
-_CLAIM = """
-WITH next AS MATERIALIZED (
+_CLAIM = f"""
+WITH running AS MATERIALIZED (
+    SELECT FROM dispatcher.campaign WHERE brand_id = $1 AND id = $3 AND status = 'running'
+    FOR SHARE),
+next AS MATERIALIZED (
     (SELECT id, due_at, again, cardinality(messages) AS size FROM dispatcher.slip
      WHERE brand_id = $1 AND account_id = $2 AND queue_id = $3 AND epoch = 0 AND again
        AND due_at <= now() AND (due_at, id) > ($6, $7)
@@ -89,7 +95,8 @@ few AS MATERIALIZED (
 taken AS (
     UPDATE dispatcher.slip s SET epoch = $5 FROM few
     WHERE few.before < $4::bigint AND s.brand_id = $1 AND s.id = few.id AND s.epoch = 0
-      AND EXISTS (SELECT FROM dispatcher.lane WHERE id = $2 AND epoch = $5)
+      AND ($3 = $11 OR EXISTS (SELECT FROM running))
+      AND EXISTS (SELECT FROM dispatcher.lane WHERE id = $2 AND epoch = $5) AND {_IN_NO_HURRY}
     RETURNING s.id, s.again, s.due_at, s.day, s.messages)
 SELECT t.again, t.due_at, t.id AS slip_id, m.id, m.day, m.campaign_id, m.person_id, m.address,
     m.language, m.purpose, m.part, m.parts, m.attempts, m.deadline, m.content, m.variant
@@ -97,7 +104,7 @@ FROM taken t CROSS JOIN LATERAL unnest(t.messages) WITH ORDINALITY AS u(id, n)
 LEFT JOIN dispatcher.message m ON m.brand_id = $1 AND m.day = t.day AND m.id = u.id
     AND m.slip_id = t.id AND m.status = 'queued'
 ORDER BY t.again DESC, t.due_at, t.id, u.n
-"""
+"""  # noqa: S608 -- constants
 
 
 async def claim(
@@ -113,15 +120,8 @@ async def claim(
     """Take slips of one queue that are due, if their campaign runs: `limit` messages or a few more.
 
     The campaign's row is locked against a change of its status: whoever pauses it finds either
-    no slip of ours, or slips that are in our hand already. `cursor` is moved on.
+    no slip of ours, or slips that are in our hand already. `cursor` is moved on. One statement.
     """
-    if queue_id != NO_CAMPAIGN and not await connection.fetchval(
-        "SELECT true FROM dispatcher.campaign WHERE brand_id = $1 AND id = $2"
-        " AND status = 'running' FOR SHARE",
-        brand_id,
-        queue_id,
-    ):
-        return Taken([], [])
     rows = await connection.fetch(
         _CLAIM,
         brand_id,
@@ -132,6 +132,7 @@ async def claim(
         *cursor.again,
         *cursor.fresh,
         _READ_AT_MOST,
+        NO_CAMPAIGN,
     )
     slips: dict[UUID, None] = {}
     for row in rows:
@@ -154,7 +155,7 @@ WHERE m.slip_id = s.id AND m.status IN ('queued', 'sending')
 _FINISH = f"""
 WITH gone AS (
     DELETE FROM dispatcher.slip s WHERE s.brand_id = $1 AND s.id = ANY($2) AND s.epoch = $3
-        AND NOT EXISTS ({_LIVE}) RETURNING s.id)
+        AND NOT EXISTS ({_LIVE}) AND {_IN_NO_HURRY} RETURNING s.id)
 SELECT s.id FROM dispatcher.slip s WHERE s.brand_id = $1 AND s.id = ANY($2) AND s.epoch = $3
     AND s.id NOT IN (SELECT id FROM gone)
 """  # noqa: S608 -- constants
