@@ -5,6 +5,8 @@ import time
 from hashlib import blake2b
 from uuid import NAMESPACE_OID, UUID, uuid5
 
+from asyncpg.pgproto.pgproto import UUID as DriverUUID
+
 _VERSION = 0x7 << 76
 _VARIANT = 0b10 << 62
 _TIME = ((1 << 48) - 1) << 80
@@ -30,10 +32,7 @@ def derived_id(source: UUID, name: str) -> UUID:
 
 def _made(time_bits: int, chance: bytes) -> UUID:
     bits = int.from_bytes(chance)
-    return UUID(
-        int=time_bits
-        | _VERSION
-        | ((bits >> 68) & 0xFFF) << 64
-        | _VARIANT
-        | (bits & ((1 << 62) - 1))
-    )
+    made = time_bits | _VERSION | ((bits >> 68) & 0xFFF) << 64 | _VARIANT | (bits & ((1 << 62) - 1))
+    # The driver's own kind of UUID: it is made, written and compared in a fraction of the time.
+    made_by_driver: UUID = DriverUUID(made.to_bytes(16))
+    return made_by_driver

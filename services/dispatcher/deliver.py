@@ -221,11 +221,8 @@ class DeliveryRunner:
         """Take slots of the window; none when there is none while it is worth beginning."""
         if slots := self._house.window.take_now(self._lane.id, wanted):
             return slots
-        try:
-            async with asyncio.timeout(start_before - MARGIN - clock.ticks()):
-                return await self._house.window.take(self._lane.id, wanted)
-        except TimeoutError:
-            return 0
+        within = start_before - MARGIN - clock.ticks()
+        return await self._house.window.take(self._lane.id, wanted, within=within)
 
     async def _hold_back_the_hurried(
         self, account: OpenAccount, granted: list[Granted]
