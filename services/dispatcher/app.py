@@ -64,7 +64,9 @@ def create_app(
     `consent` reaches that service in process, where it runs in the same one.
     """
     desk = _furnish(settings, channels, consent)
-    house = house_of(desk, in_flight=settings.in_flight, paced=settings.pacing)
+    house = house_of(
+        desk, in_flight=settings.in_flight, calls=settings.calls, paced=settings.pacing
+    )
     heart = _database(settings, name="permesso dispatcher lanes", pool_size=2)
     lanes = Lanes(heart, runners(desk, house))
     work_wake = asyncio.Event()

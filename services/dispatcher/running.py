@@ -160,7 +160,7 @@ async def _load(channels: Mapping[str, Channel]) -> None:
     gc.set_threshold(*_GARBAGE)
 
 
-def house_of(desk: Desk, *, in_flight: int, paced: bool) -> House:
+def house_of(desk: Desk, *, in_flight: int, calls: int, paced: bool) -> House:
     """Return what the runners of this process share."""
     window = Window(in_flight)
     return House(
@@ -171,5 +171,6 @@ def house_of(desk: Desk, *, in_flight: int, paced: bool) -> House:
         window=window,
         intents=Intents(desk.database),
         settler=Settler(desk.database, window),
+        calls=asyncio.Semaphore(calls),
         paced=paced,
     )

@@ -44,6 +44,8 @@ class House:
     window: Window
     intents: Intents
     settler: Settler
+    calls: asyncio.Semaphore
+    """How many calls to platforms there may be at once."""
     pacers: Pacers = field(default_factory=Pacers)
     paced: bool = True
 
@@ -174,7 +176,8 @@ class Sending:
         try:
             if failpoints.ACTIVE:
                 await failpoints.reach("dispatcher.before_write")
-            sent = await account.sender.send(delivery)
+            async with self.house.calls:
+                sent = await account.sender.send(delivery)
             if failpoints.ACTIVE:
                 await failpoints.reach("dispatcher.after_write")
         except SendError as error:

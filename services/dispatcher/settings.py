@@ -16,6 +16,9 @@ class Settings(ServiceSettings):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8082
     in_flight: Annotated[int, Field(ge=1, le=10_000)] = 96
     """Messages of this process between intent and settlement: what a crash can leave unknown."""
+    calls: Annotated[int, Field(ge=1, le=10_000)] = 96
+    """Calls to platforms at once. Each may hold a picture or a video in memory; where there are
+    fewer than messages in flight, the others wait for their turn with their intent written down."""
     pacing: bool = True
     """Keep to the platforms' limits; off only for measuring against a stub."""
     pool_size: Annotated[int, Field(ge=2, le=200)] = 16

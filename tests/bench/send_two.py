@@ -1,6 +1,6 @@
 """`send_two`: the whole path with two dispatchers that share the lanes, against the same bare loop.
 
-Both together have as much in flight as the one of `send`.
+Both together have as many calls at once as the one of `send`.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ async def measure(machine: Machine, *, quick: bool) -> Measured:
         services=SERVICES,
         ready=_shared,
         proof=_shares,
-        settings={"DISPATCHER_IN_FLIGHT": str(IN_FLIGHT // 2)},
+        settings={"DISPATCHER_CALLS": str(IN_FLIGHT // 2)},
     )
 
 

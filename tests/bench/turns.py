@@ -122,5 +122,5 @@ async def side_by_side(
                         **ours,
                     }
                 )
-    notes = {"people": people, "accounts": ACCOUNTS, "in_flight": IN_FLIGHT}
+    notes = {"people": people, "accounts": ACCOUNTS, "calls": IN_FLIGHT}
     return Measured(rate(name, "messages/s", results), results, notes)

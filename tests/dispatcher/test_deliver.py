@@ -39,7 +39,7 @@ async def queue(rig: Rig) -> UUID:
 
 async def run(rig: Rig) -> None:
     """Let a runner look, find nothing to do, and end."""
-    house = house_of(rig.desk, in_flight=8, paced=True)
+    house = house_of(rig.desk, in_flight=8, calls=8, paced=True)
     lane = Lane(rig.account_id, rig.brand_id, "account", 7)
     runner = DeliveryRunner(house, lane, lambda: clock.ticks() + 60)
     await runner.run(stop=asyncio.Event(), wake=asyncio.Event())

@@ -331,7 +331,7 @@ async def test_what_is_kept_for_campaigns_and_none_of_them_wants_is_for_single_m
     await add(queue, 5, at=datetime.now(UTC) + timedelta(hours=1))
     for number in range(30):
         await queue.add(str(number), campaign_id=None)
-    house = House(queue.database, None, None, None, Window(8), None, None)
+    house = House(queue.database, None, None, None, Window(8), None, None, asyncio.Semaphore(8))
     runner = DeliveryRunner(
         house, Lane(queue.account_id, queue.brand_id, "account", 1), lambda: float("inf")
     )
