@@ -117,13 +117,18 @@ class Queue:
         return {i: a for i, a in attempts.items() if i in going}
 
     async def settle(self, message_id: UUID, attempt_id: UUID, **changes: object):
-        settlement = settlement_of(self, message_id, attempt_id, **changes)
+        return await self.settle_alike({message_id: attempt_id}, **changes)
+
+    async def settle_alike(self, attempts: dict[UUID, UUID], **changes: object):
+        """Settle attempts of messages with one verdict, as most of a campaign have."""
+        made = [settlement_of(self, *each, **changes) for each in attempts.items()]
+        alike = [each._replace(verdict=made[0].verdict) for each in made]
         async with self.database.statement(self.brand_id) as connection:
             return await settlements.settle(
                 connection,
                 brand_id=self.brand_id,
                 day=self.day,
-                settlements=[settlement],
+                settlements=alike,
                 at=datetime.now(UTC),
             )
 

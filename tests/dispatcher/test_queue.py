@@ -101,14 +101,16 @@ async def test_a_takeover_sends_again_where_the_receiver_removes_doubles(queue):
         ({"status": "unknown", "outcome": "unknown", "advance": False}, "unknown"),
     ],
 )
-async def test_the_truth_is_taken_after_a_takeover(queue, late, becomes):
-    message = await queue.add("1")
+@pytest.mark.parametrize("number", [1, 5])
+async def test_the_truth_is_taken_after_a_takeover(queue, late, becomes, number):
+    """Of one message and of many that are alike, which have a statement of their own."""
+    messages = [await queue.add(str(n)) for n in range(number)]
     await queue.claim()
-    attempt = (await queue.intend(message))[message]
+    attempts = await queue.intend(*messages)
     await queue.recover(epoch=2)
-    await queue.settle(message, attempt, **late)
+    await queue.settle_alike(attempts, **late)
 
-    assert await queue.status(message) == becomes
+    assert [await queue.status(each) for each in messages] == [becomes] * number
 
 
 async def test_a_message_that_ended_does_not_go_on_by_a_late_part(queue):
@@ -121,6 +123,30 @@ async def test_a_message_that_ended_does_not_go_on_by_a_late_part(queue):
 
     assert await queue.status(message) == "partial"
     assert await queue.field(message, "part") == 1
+
+
+async def test_among_those_that_are_alike_each_is_settled_by_its_own_attempt(queue):
+    """One was tried again meanwhile: its earlier attempt is written down, and that is all."""
+    messages = [await queue.add(str(n)) for n in range(5)]
+    await queue.claim()
+    attempts = await queue.intend(*messages)
+    other = messages[2]
+    now = await queue.settle_alike({**attempts, other: new_id()}, platform_ids=("7", "8"))
+    again = await queue.settle_alike(attempts | {other: new_id()}, platform_ids=("7", "8"))
+    async with queue.database.connection(queue.brand_id) as connection:
+        tried = await connection.fetch("SELECT * FROM dispatcher.attempt ORDER BY message_id")
+        told = await connection.fetchval("SELECT messages FROM dispatcher.event")
+
+    settled = {each for each in messages if each != other}
+    assert now == dict.fromkeys(settled, "sent")
+    assert again == {}
+    assert await queue.status(other) == "sending"
+    assert set(told) == settled
+    assert {r["message_id"]: r["id"] for r in tried if r["message_id"] != other} == {
+        each: attempts[each] for each in settled
+    }
+    assert {tuple(r["platform_ids"]) for r in tried} == {("7", "8")}
+    assert len({r["started_at"] for r in tried}) == len(tried) == 6
 
 
 async def test_the_word_about_another_attempt_changes_nothing(queue):

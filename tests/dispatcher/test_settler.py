@@ -58,7 +58,7 @@ def settled(queue, message_id, attempt_id, *, platform_id="1", tells=False, **ch
 async def settle_all(queue, *those):
     """Let a settler write these down; return its window, which must be free again."""
     window, stop = Window(8), asyncio.Event()
-    await window.take(queue.account_id, len(those))
+    await window.take(queue.account_id, len(those), within=60)
     settler = Settler(queue.database, window)
     for each in those:
         settler.put(each)
