@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from services.dispatcher import events
@@ -17,6 +16,8 @@ from shared.ids import derived_id
 
 log = structlog.get_logger()
 
+_LEFT_BEHIND = 1_000
+"""Receipts of one account that are looked at again when its lane is taken over."""
 _EVENTS: dict[str, EventType] = {
     "sent": "message.sent",
     "delivered": "message.delivered",
@@ -36,18 +37,54 @@ async def take(database: Database, brand_id: UUID, came: Sequence[ReceiptIn]) ->
         by_account.setdefault(receipt.account_id, []).append(receipt)
     moved = 0
     for account_id, of_account in by_account.items():
-        async with database.connection(brand_id) as connection:
-            known = await receipts.store(
+        async with database.statement(brand_id) as connection:
+            await receipts.store(
                 connection, brand_id=brand_id, account_id=account_id, receipts=of_account
             )
-        if not known:
-            continue
-        async with database.connection(brand_id) as connection:
-            changed = await receipts.apply(connection, brand_id, known)
-            await events.record(connection, brand_id, [told(each) for each in changed])
-        moved += len(changed)
+        ids = [receipt.platform_id for receipt in of_account]
+        moved += await _match(database, brand_id, account_id, ids)
     log.debug("receipts.taken", count=len(came), moved=moved)
     return moved
+
+
+async def look_for_early(
+    database: Database, brand_id: UUID, settled: Sequence[tuple[UUID, str]]
+) -> None:
+    """Apply what came before the settlement of these attempts (account, platform id).
+
+    Call it when that is committed. Who dies in between leaves it to `look_behind`.
+    """
+    async with database.statement(brand_id) as connection:
+        found = await receipts.early(
+            connection,
+            brand_id=brand_id,
+            account_ids=list({account_id for account_id, _ in settled}),
+            platform_ids=[platform_id for _, platform_id in settled],
+        )
+    by_account: dict[UUID, list[str]] = {}
+    for account_id, platform_id in found:
+        by_account.setdefault(account_id, []).append(platform_id)
+    for account_id, ids in by_account.items():
+        await _match(database, brand_id, account_id, ids)
+
+
+async def look_behind(database: Database, brand_id: UUID, account_id: UUID) -> None:
+    """Apply what came before a settlement whose author died before it looked."""
+    async with database.statement(brand_id) as connection:
+        ids = await receipts.left_behind(
+            connection, brand_id=brand_id, account_id=account_id, most=_LEFT_BEHIND
+        )
+    if ids:
+        await _match(database, brand_id, account_id, ids)
+
+
+async def _match(
+    database: Database, brand_id: UUID, account_id: UUID, platform_ids: Sequence[str]
+) -> int:
+    async with database.connection(brand_id) as connection:
+        changed = await receipts.match(connection, brand_id, account_id, platform_ids)
+        await events.record(connection, brand_id, [told(each) for each in changed])
+    return len(changed)
 
 
 def told(changed: Changed) -> events.EventRow:
@@ -68,14 +105,3 @@ def told(changed: Changed) -> events.EventRow:
             "reason": changed.reason,
         },
     )
-
-
-async def match(
-    connection: asyncpg.Connection, brand_id: UUID, account_id: UUID, platform_ids: Sequence[str]
-) -> None:
-    """Apply what came before the settlement of these attempts, in the settlement's transaction.
-
-    Call it after the attempts are written, and after the settlement's own events.
-    """
-    changed = await receipts.match(connection, brand_id, account_id, platform_ids)
-    await events.record(connection, brand_id, [told(each) for each in changed])

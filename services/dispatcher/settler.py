@@ -65,8 +65,7 @@ class Settled(NamedTuple):
         """Does anything follow from it beyond the message, its slip and its event?"""
         verdict = self.settlement.verdict
         return (
-            self.settlement.answered
-            or verdict.status == Status.QUEUED
+            verdict.status == Status.QUEUED
             or verdict.opted_out
             or verdict.pause_campaign
             or verdict.pause_lane is not None
@@ -162,10 +161,22 @@ class Settler:
 
     async def _write(self, group: Sequence[Settled]) -> None:
         """Store a group; in one statement, unless something follows from it beyond the queue."""
-        brand_id, day = group[0].brand_id, group[0].message.day
-        if not any(s.has_consequences for s in group):
+        if any(s.has_consequences for s in group):
+            await self._write_all(group)
+        else:
             await self._write_outcome(group)
-            return
+        told = [
+            (s.settlement.account_id, platform_id)
+            for s in group
+            if s.settlement.answered
+            for platform_id in s.settlement.platform_ids[:1]
+        ]
+        if told:
+            await receipts.look_for_early(self._database, group[0].brand_id, told)
+
+    async def _write_all(self, group: Sequence[Settled]) -> None:
+        """Store a group with all that follows, in one transaction."""
+        brand_id, day = group[0].brand_id, group[0].message.day
         async with self._database.connection(brand_id) as connection:
             now = await _settle(connection, group)
             changed = [s for s in group if s.message.id in now]
@@ -183,14 +194,6 @@ class Settler:
                     await later(connection, brand_id, "bad_content", s.message.campaign_id)
             # In one order: two transactions that lock several lanes must not meet in a circle.
             for account_id, of_lane in sorted(_by_lane(group).items()):
-                if of_lane[0].settlement.answered:
-                    ids = [
-                        platform_id
-                        for s in of_lane
-                        if s.message.id in now
-                        for platform_id in s.settlement.platform_ids
-                    ]
-                    await receipts.match(connection, brand_id, account_id, ids)
                 await _lane(connection, account_id, of_lane)
 
 

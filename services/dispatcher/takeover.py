@@ -3,7 +3,7 @@
 import structlog
 
 from channels.registry import CHANNELS
-from services.dispatcher import events
+from services.dispatcher import events, receipts
 from services.dispatcher.queries import takeovers
 from services.dispatcher.queries.lanes import Lane
 from shared import clock
@@ -52,5 +52,8 @@ async def take_over(database: Database, lane: Lane) -> None:
         ]
         if told:
             await events.record(connection, lane.brand_id, told)
+    can = CHANNELS[channel].capabilities
+    if can.tells_delivered or can.tells_read:
+        await receipts.look_behind(database, lane.brand_id, lane.id)
     if rows:
         log.warning("lane.recovered", lane=str(lane.id), epoch=lane.epoch, in_flight=len(rows))

@@ -7,8 +7,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.dispatcher.queries import campaigns, events, receipts, slips
+from services.dispatcher.queries.lanes import Lane
 from services.dispatcher.queries.slips import Claimed
 from services.dispatcher.settler import Settled, Settler
+from services.dispatcher.takeover import take_over
 from services.dispatcher.window import Window
 from shared.contracts.messages import ReceiptIn
 from shared.ids import new_id
@@ -78,7 +80,13 @@ async def told(queue):
     return [row[0] for row in rows]
 
 
-async def test_the_brand_is_told_of_a_receipt_that_came_before_its_settlement(queue):
+@pytest.mark.parametrize("dies", [False, True])
+async def test_the_brand_is_told_of_a_receipt_that_came_before_its_settlement(
+    dispatcher_database, dies
+):
+    """Even if who settles dies before looking for it: the next owner looks."""
+    queue = Queue(dispatcher_database, channel="webhook")
+    await queue.prepare()
     message_id, attempt_id = await flying(queue, "1")
     receipt = ReceiptIn(
         id=new_id(),
@@ -91,9 +99,13 @@ async def test_the_brand_is_told_of_a_receipt_that_came_before_its_settlement(qu
         await receipts.store(
             connection, brand_id=queue.brand_id, account_id=queue.account_id, receipts=[receipt]
         )
-    await settle_all(
-        queue, settled(queue, message_id, attempt_id, platform_id="wamid.1", tells=True)
-    )
+    if dies:
+        await queue.settle(message_id, attempt_id, platform_ids=("wamid.1",))
+        await take_over(queue.database, Lane(queue.account_id, queue.brand_id, "account", 2))
+    else:
+        await settle_all(
+            queue, settled(queue, message_id, attempt_id, platform_id="wamid.1", tells=True)
+        )
 
     assert await queue.status(message_id) == "delivered"
     assert await told(queue) == ["message.sent", "message.delivered"]

@@ -1,8 +1,8 @@
 """Receipts: kept whenever they come, matched with their attempts, merged into their messages.
 
-A receipt may come before the settlement of what it is about. Both sides take the same lock before
-they look for the other, so that one of them always finds it: `match` for settlements, `store` for
-receipts.
+A receipt may come before the settlement of what it is about. Each side commits what it has before
+it looks for the other's, so one of them always finds both, and neither waits for the other:
+`store` and then `match` for receipts, the settlement and then `early` for settlements.
 """
 
 from collections.abc import Sequence
@@ -31,12 +31,6 @@ class Changed:
     reason: str | None
 
 
-async def _lock(connection: asyncpg.Connection, account_id: UUID) -> None:
-    await connection.execute(
-        "SELECT pg_advisory_xact_lock(hashtextextended('receipts/' || $1, 0))", str(account_id)
-    )
-
-
 _STORE = """
 INSERT INTO dispatcher.receipt (brand_id, id, account_id, platform_id, status, at, code)
 SELECT $1, x.id, $2, x.platform_id, x.status, x.at, x.code
@@ -44,13 +38,18 @@ FROM unnest($3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::text[])
     AS x(id, platform_id, status, at, code)
 ON CONFLICT DO NOTHING
 """
-# Receipts come within hours; those of a month ago would only make every partition be searched.
+# Receipts come within hours; those of a month ago would only make every partition be searched. The
+# rows are locked in one order: a settlement may match the very same ones.
 _MATCH = """
-UPDATE dispatcher.receipt r SET message_id = a.message_id
-FROM dispatcher.attempt a
-WHERE r.brand_id = $1 AND r.account_id = $2 AND r.platform_id = ANY($3) AND r.message_id IS NULL
-  AND a.brand_id = $1 AND a.account_id = $2 AND a.platform_ids <> '{}'
-  AND a.platform_ids[1] = r.platform_id AND a.day >= current_date - 31
+WITH found AS MATERIALIZED (
+    SELECT r.id, a.message_id FROM dispatcher.receipt r JOIN dispatcher.attempt a
+        ON a.brand_id = $1 AND a.account_id = $2 AND a.platform_ids <> '{}'
+        AND a.platform_ids[1] = r.platform_id AND a.day >= current_date - 31
+    WHERE r.brand_id = $1 AND r.account_id = $2 AND r.platform_id = ANY($3)
+      AND r.message_id IS NULL
+    ORDER BY r.id FOR UPDATE OF r)
+UPDATE dispatcher.receipt r SET message_id = found.message_id FROM found
+WHERE r.brand_id = $1 AND r.id = found.id
 """
 
 
@@ -60,30 +59,49 @@ async def store(
     brand_id: UUID,
     account_id: UUID,
     receipts: Sequence[ReceiptIn],
-) -> list[UUID]:
-    """Keep an account's receipts; return the messages that they are known to be about.
-
-    What they change is for `apply`, in a transaction after this one.
-    """
-    platform_ids = [receipt.platform_id for receipt in receipts]
-    await _lock(connection, account_id)
+) -> None:
+    """Keep an account's receipts. What they change is for `match`, after this is committed."""
     await connection.execute(
         _STORE,
         brand_id,
         account_id,
         [receipt.id for receipt in receipts],
-        platform_ids,
+        [receipt.platform_id for receipt in receipts],
         [receipt.status for receipt in receipts],
         [receipt.at for receipt in receipts],
         [receipt.code for receipt in receipts],
     )
-    await connection.execute(_MATCH, brand_id, account_id, platform_ids)
+
+
+async def early(
+    connection: asyncpg.Connection,
+    *,
+    brand_id: UUID,
+    account_ids: Sequence[UUID],
+    platform_ids: Sequence[str],
+) -> list[tuple[UUID, str]]:
+    """Return the account and the id of what is kept unmatched for these; mostly there is none."""
     rows = await connection.fetch(
-        "SELECT DISTINCT message_id FROM dispatcher.receipt WHERE brand_id = $1"
-        " AND account_id = $2 AND platform_id = ANY($3) AND message_id IS NOT NULL",
+        "SELECT DISTINCT account_id, platform_id FROM dispatcher.receipt WHERE brand_id = $1"
+        " AND account_id = ANY($2) AND platform_id = ANY($3) AND message_id IS NULL",
+        brand_id,
+        list(account_ids),
+        list(platform_ids),
+    )
+    return [tuple(row) for row in rows]
+
+
+async def left_behind(
+    connection: asyncpg.Connection, *, brand_id: UUID, account_id: UUID, most: int
+) -> list[str]:
+    """Return the ids of what came unmatched within the last hour: the newest, `most` of them."""
+    rows = await connection.fetch(
+        "SELECT platform_id FROM dispatcher.receipt WHERE brand_id = $1 AND account_id = $2"
+        " AND message_id IS NULL AND received_at > now() - interval '1 hour'"
+        " ORDER BY received_at DESC LIMIT $3",
         brand_id,
         account_id,
-        platform_ids,
+        most,
     )
     return [row[0] for row in rows]
 
@@ -91,13 +109,10 @@ async def store(
 async def match(
     connection: asyncpg.Connection, brand_id: UUID, account_id: UUID, platform_ids: Sequence[str]
 ) -> list[Changed]:
-    """Apply the receipts that came before the settlement of these attempts, in its transaction.
+    """Merge the kept receipts of these ids into their messages; return those that are further on.
 
-    Call it after the attempts are written; it returns the messages that are further on now.
+    A receipt whose attempt is not written yet stays as it is: its settlement looks for it.
     """
-    if not platform_ids:
-        return []
-    await _lock(connection, account_id)
     await connection.execute(_MATCH, brand_id, account_id, list(platform_ids))
     rows = await connection.fetch(
         "SELECT DISTINCT message_id FROM dispatcher.receipt WHERE brand_id = $1"
@@ -106,7 +121,7 @@ async def match(
         account_id,
         list(platform_ids),
     )
-    return await apply(connection, brand_id, [row[0] for row in rows])
+    return await _apply(connection, brand_id, [row[0] for row in rows])
 
 
 _FACTS = """
@@ -132,7 +147,7 @@ WHERE m.brand_id = $1 AND m.id = x.id AND m.day = x.day
 """
 
 
-async def apply(
+async def _apply(
     connection: asyncpg.Connection, brand_id: UUID, message_ids: Sequence[UUID]
 ) -> list[Changed]:
     """Move messages on to where their receipts say they are; return those that moved."""
