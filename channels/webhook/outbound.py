@@ -28,7 +28,7 @@ from shared.http import (
     SendingError,
     StartedTooLate,
 )
-from shared.security import standard_webhooks
+from shared.security.standard_webhooks import HeadersOf, spell
 
 ANSWER_WITHIN = 15.0
 """Seconds from the write until an answer counts as lost."""
@@ -52,7 +52,7 @@ class WebhookSender:
     def __init__(self, credentials: Credentials, *, client: SendingClient) -> None:
         """Read the secret once."""
         self._host = urlsplit(credentials.url).netloc
-        self._key = credentials.key
+        self._headers = HeadersOf(credentials.key)
         self._client = client
         self._url = credentials.url
         self._prepared: Prepared | None = None
@@ -86,7 +86,7 @@ class WebhookSender:
         document: dict[str, object] = {
             "type": "connected",
             "webhook_url": webhook_url,
-            "secret": standard_webhooks.spell(inbound_key(secret)),
+            "secret": spell(inbound_key(secret)),
         }
         try:
             await self._post(f"msg_{ids.new_id().hex}", document, start_before=None)
@@ -105,13 +105,11 @@ class WebhookSender:
         self, message_id: str, document: Mapping[str, object], *, start_before: float | None
     ) -> None:
         body = orjson.dumps(document)
-        signature = standard_webhooks.sign(
-            [self._key], message_id=message_id, at=clock.now(), body=body
-        )
+        signature = self._headers.lines(message_id=message_id, at=clock.now(), body=body)
         try:
             self._prepared = self._prepared or self._client.prepare(self._url, _JSON)
             response = await self._client.send(
-                self._prepared.plus(signature),
+                self._prepared.plus_lines(signature),
                 body,
                 start_before=start_before,
                 timeout=ANSWER_WITHIN,

@@ -33,9 +33,11 @@ class Prepared:
     def plus(self, headers: Mapping[str, str]) -> "Prepared":
         """Return the same request with headers of one body's own, as a signature."""
         lines = "".join(f"{_token(name)}: {_header_value(v)}\r\n" for name, v in headers.items())
-        return Prepared(
-            self.origin, self.head.removesuffix(_LENGTH) + lines.encode("latin-1") + _LENGTH
-        )
+        return self.plus_lines(lines.encode("latin-1"))
+
+    def plus_lines(self, lines: bytes) -> "Prepared":
+        """Return the same request with these lines of headers, each with its CRLF, as they are."""
+        return Prepared(self.origin, self.head[: -len(_LENGTH)] + lines + _LENGTH)
 
 
 def prepare(url: str, headers: Mapping[str, str], *, method: str = "POST") -> Prepared:

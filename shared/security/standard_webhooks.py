@@ -53,8 +53,7 @@ def read_secret(secret: str) -> bytes:
 
 def sign(keys: Iterable[bytes], *, message_id: str, at: datetime, body: bytes) -> dict[str, str]:
     """Return the three headers. A "." in the id would make two messages sign alike: ValueError."""
-    if "." in message_id or not message_id.isascii() or not message_id.isprintable():
-        raise ValueError("an id is printable ASCII without a dot")
+    _check_id(message_id)
     seconds = int(at.timestamp())
     content = _content(message_id, str(seconds), body)
     return {
@@ -62,6 +61,35 @@ def sign(keys: Iterable[bytes], *, message_id: str, at: datetime, body: bytes) -
         "webhook-timestamp": str(seconds),
         "webhook-signature": " ".join(f"v1,{_signature(key, content)}" for key in keys),
     }
+
+
+class HeadersOf:
+    """The headers of what is signed with one key, as lines of a request.
+
+    For those who sign thousands a second: the key is prepared, and nothing is put into a mapping.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        """Prepare the key."""
+        self._keyed = hmac.new(key, digestmod=hashlib.sha256)
+
+    def lines(self, *, message_id: str, at: datetime, body: bytes) -> bytes:
+        """Return the three headers, each with its CRLF. ValueError as from `sign`."""
+        _check_id(message_id)
+        name, stamp = message_id.encode(), b"%d" % int(at.timestamp())
+        mac = self._keyed.copy()
+        mac.update(b"%b.%b.%b" % (name, stamp, body))
+        signature = binascii.b2a_base64(mac.digest(), newline=False)
+        return b"webhook-id: %b\r\nwebhook-timestamp: %b\r\nwebhook-signature: v1,%b\r\n" % (
+            name,
+            stamp,
+            signature,
+        )
+
+
+def _check_id(message_id: str) -> None:
+    if "." in message_id or not message_id.isascii() or not message_id.isprintable():
+        raise ValueError("an id is printable ASCII without a dot")
 
 
 def verify(

@@ -10,6 +10,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from shared import clock
 from shared.security.standard_webhooks import (
+    HeadersOf,
     WrongSignature,
     new_secret,
     read_secret,
@@ -33,6 +34,24 @@ def test_the_library_believes_us(key: bytes, message_id: str) -> None:
     headers = sign([key], message_id=message_id, at=at, body=body)
 
     assert Webhook(spell(key)).verify(body, headers) == {"text": "è"}
+
+
+@steady
+@given(st.binary(min_size=24, max_size=64), IDS, st.binary())
+def test_the_lines_of_a_request_are_the_same_headers(
+    key: bytes, message_id: str, body: bytes
+) -> None:
+    headers = sign([key], message_id=message_id, at=NOW, body=body)
+
+    lines = HeadersOf(key).lines(message_id=message_id, at=NOW, body=body)
+
+    assert lines == "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+
+
+@pytest.mark.parametrize("message_id", ["a.b", "é", "a\r\nx: y"])
+def test_an_id_that_would_sign_for_another_message_is_not_signed(message_id: str) -> None:
+    with pytest.raises(ValueError, match="without a dot"):
+        HeadersOf(KEY).lines(message_id=message_id, at=NOW, body=b"")
 
 
 @steady
