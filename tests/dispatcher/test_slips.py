@@ -4,17 +4,19 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from channels.registry import CHANNELS
 from services.dispatcher.accounts import OpenAccount
+from services.dispatcher.app import PLANS
 from services.dispatcher.asking import Asking
 from services.dispatcher.deliver import DeliveryRunner
 from services.dispatcher.hand import STUCK, Hand
 from services.dispatcher.queries import looks, slips
 from services.dispatcher.queries.lanes import Lane
 from services.dispatcher.queries.looks import Look
-from services.dispatcher.queries.slips import SIZE, Cursor
+from services.dispatcher.queries.slips import NO_CAMPAIGN, SIZE, START, Cursor
 from services.dispatcher.sending import House
 from services.dispatcher.takeover import take_over
 from services.dispatcher.window import Window
@@ -186,6 +188,28 @@ async def test_a_pause_takes_the_slips_out_of_the_hand(queue):
     assert going == {}
     assert await rows(queue) == {slip_id: 0}
     assert hand.is_stuck() is False
+
+
+async def test_a_claim_looks_up_what_it_takes_however_small_the_table_was(queue, urls):
+    """Plans are made once, of a table that has nothing in it yet; then a million slips come."""
+    connection = await asyncpg.connect(urls.dispatcher, server_settings=PLANS)
+    kinds = "uuid, uuid, uuid, bigint, bigint, timestamptz, uuid, timestamptz, uuid, bigint, uuid"
+    front = f"'{START.due_at}', '{START.id}'"
+    given = f"'{queue.brand_id}', '{queue.account_id}', '{queue.campaign_id}', 300, 1, {front}, "
+    try:
+        await connection.execute(f"SET app.brand = '{queue.brand_id}'")
+        await connection.execute(f"PREPARE claim ({kinds}) AS {slips._CLAIM}")
+        rows = await connection.fetch(
+            f"EXPLAIN EXECUTE claim ({given} {front}, 64, '{NO_CAMPAIGN}')"
+        )
+    finally:
+        await connection.close()
+    plan = "\n".join(row[0] for row in rows)
+
+    assert plan.count("using slip_queue on slip") == 2
+    assert plan.count("using slip_pkey on slip") == 1
+    assert "slip_campaign" not in plan
+    assert "Seq Scan" not in plan
 
 
 async def test_a_claim_that_meets_a_pause_takes_nothing(queue):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.dispatcher.queries.slips import finish_campaign
+from services.dispatcher.queries.slips import OF_CAMPAIGNS, finish_campaign
 
 COLUMNS = (
     "id", "day", "name", "story_id", "variants", "hold_out", "purpose", "account_ids", "audience",
@@ -39,13 +39,14 @@ LEFT JOIN LATERAL (
             CROSS JOIN LATERAL (VALUES ('claimed', NULL, 1), ('queued',
                 CASE WHEN m.reason IN ('quiet_hours', 'capped') THEN m.reason END, -1)
                 ) AS x(status, reason, number)
-            WHERE s.brand_id = c.brand_id AND s.queue_id = c.id AND s.epoch > 0) y
+            WHERE s.brand_id = c.brand_id AND s.queue_id = c.id AND s.{of_campaigns}
+              AND s.epoch > 0) y
         GROUP BY 1, 2, 3 HAVING sum(y.number) <> 0) g
 ) t ON true
 WHERE c.brand_id = $1
 """
-_ONE = _WITH_TOTALS.format(columns=_LIST) + " AND c.id = $2"
-_PAGE = _WITH_TOTALS.format(columns=_SHORT) + (
+_ONE = _WITH_TOTALS.format(columns=_LIST, of_campaigns=OF_CAMPAIGNS) + " AND c.id = $2"
+_PAGE = _WITH_TOTALS.format(columns=_SHORT, of_campaigns=OF_CAMPAIGNS) + (
     " AND ($2::uuid IS NULL OR c.id < $2) ORDER BY c.id DESC LIMIT $3"
 )
 
@@ -176,9 +177,10 @@ async def wake_lanes(
 
 
 # Slip by slip. What is in flight keeps its slip until it is settled.
-_CANCEL = """
+_CANCEL = f"""
 WITH listed AS MATERIALIZED (
-    SELECT id, day, messages FROM dispatcher.slip WHERE brand_id = $1 AND queue_id = $2
+    SELECT id, day, messages FROM dispatcher.slip
+    WHERE brand_id = $1 AND queue_id = $2 AND {OF_CAMPAIGNS}
     ORDER BY id LIMIT $3 FOR UPDATE),
 gone AS (
     UPDATE dispatcher.message m SET reason = 'cancelled', updated_at = now(),
@@ -188,7 +190,7 @@ gone AS (
       AND m.status = 'queued'
     RETURNING 1)
 SELECT count(*) FROM gone
-"""
+"""  # noqa: S608 -- constants
 
 
 async def cancel_messages(

@@ -16,6 +16,9 @@ import asyncpg
 
 NO_CAMPAIGN = UUID(int=0)
 """The queue of messages without a campaign: replies, service messages."""
+OF_CAMPAIGNS = "queue_id <> '00000000-0000-0000-0000-000000000000'"
+"""Said of slips that are looked for by their campaign: the index for it has no others, so that no
+plan takes it for a claim, which has a narrower one. Too small a table costs the same by either."""
 SIZE = 64
 """Messages on one slip at most: enough that a slip costs nothing, few enough to be in one hand."""
 _READ_AT_MOST = 64
@@ -75,7 +78,9 @@ _IN_NO_HURRY = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
 """Lets a statement's commit not wait for the disk: whatever durable one comes next brings it along.
 A claim that a server lost in a crash is in the queue again, and its intent finds nothing."""
 # The lane's owner is the only one who claims from it. One who lost it meanwhile takes nothing, or
-# in the very moment of losing it a slip that the next owner finds (`Look.strays`).
+# in the very moment of losing it a slip that the next owner finds (`Look.strays`). Slips and
+# messages are looked up by lists of ids, never joined with rows of which the planner has to guess
+# the number. `epoch < 1`, and not `= 0`: the queue's own index would be scanned for a slip's id.
 _CLAIM = f"""
 WITH running AS MATERIALIZED (
     SELECT FROM dispatcher.campaign WHERE brand_id = $1 AND id = $3 AND status = 'running'
@@ -93,17 +98,21 @@ next AS MATERIALIZED (
 few AS MATERIALIZED (
     SELECT id, sum(size) OVER (ORDER BY again DESC, due_at, id) - size AS before FROM next),
 taken AS (
-    UPDATE dispatcher.slip s SET epoch = $5 FROM few
-    WHERE few.before < $4::bigint AND s.brand_id = $1 AND s.id = few.id AND s.epoch = 0
-      AND ($3 = $11 OR EXISTS (SELECT FROM running))
+    UPDATE dispatcher.slip s SET epoch = $5
+    WHERE s.brand_id = $1 AND s.id = ANY (ARRAY (SELECT id FROM few WHERE before < $4::bigint))
+      AND s.epoch < 1 AND ($3 = $11 OR EXISTS (SELECT FROM running))
       AND EXISTS (SELECT FROM dispatcher.lane WHERE id = $2 AND epoch = $5) AND {_IN_NO_HURRY}
-    RETURNING s.id, s.again, s.due_at, s.day, s.messages)
+    RETURNING s.id, s.again, s.due_at, s.day, s.messages),
+found AS MATERIALIZED (
+    SELECT m.id, m.day, m.campaign_id, m.person_id, m.address, m.language, m.purpose, m.part,
+        m.parts, m.attempts, m.deadline, m.content, m.variant, m.slip_id
+    FROM dispatcher.message m
+    WHERE m.brand_id = $1 AND m.day = ANY (ARRAY (SELECT day FROM taken))
+      AND m.id = ANY (ARRAY (SELECT unnest(messages) FROM taken)) AND m.status = 'queued')
 SELECT t.again, t.due_at, t.id AS slip_id, m.id, m.day, m.campaign_id, m.person_id, m.address,
     m.language, m.purpose, m.part, m.parts, m.attempts, m.deadline, m.content, m.variant
-FROM taken t CROSS JOIN LATERAL unnest(t.messages) WITH ORDINALITY AS u(id, n)
-LEFT JOIN dispatcher.message m ON m.brand_id = $1 AND m.day = t.day AND m.id = u.id
-    AND m.slip_id = t.id AND m.status = 'queued'
-ORDER BY t.again DESC, t.due_at, t.id, u.n
+FROM taken t LEFT JOIN found m ON m.slip_id = t.id AND m.day = t.day
+ORDER BY t.again DESC, t.due_at, t.id, array_position(t.messages, m.id)
 """  # noqa: S608 -- constants
 
 
@@ -170,12 +179,15 @@ async def finish(
 
 
 _FINISH_CAMPAIGN = f"""
-DELETE FROM dispatcher.slip s WHERE s.brand_id = $1 AND s.queue_id = $2 AND NOT EXISTS ({_LIVE})
+DELETE FROM dispatcher.slip s
+WHERE s.brand_id = $1 AND s.queue_id = $2 AND s.{OF_CAMPAIGNS} AND NOT EXISTS ({_LIVE})
 """  # noqa: S608 -- constants
-_FINISH_ACCOUNT = _FINISH_CAMPAIGN.replace("queue_id", "account_id")
+_FINISH_ACCOUNT = f"""
+DELETE FROM dispatcher.slip s WHERE s.brand_id = $1 AND s.account_id = $2 AND NOT EXISTS ({_LIVE})
+"""  # noqa: S608 -- constants
 _CAMPAIGN_IS_LIVE = f"""
 SELECT EXISTS (SELECT FROM dispatcher.slip s
-    WHERE s.brand_id = $1 AND s.queue_id = $2 AND EXISTS ({_LIVE}))
+    WHERE s.brand_id = $1 AND s.queue_id = $2 AND s.{OF_CAMPAIGNS} AND EXISTS ({_LIVE}))
 """  # noqa: S608 -- constants
 
 
@@ -233,10 +245,16 @@ async def give_back(
     )
 
 
+_TAKE_AWAY = f"""
+UPDATE dispatcher.slip SET epoch = 0
+WHERE brand_id = $1 AND queue_id = $2 AND {OF_CAMPAIGNS} AND epoch > 0
+"""  # noqa: S608 -- constants
+
+
 async def take_away(connection: asyncpg.Connection, *, brand_id: UUID, campaign_id: UUID) -> None:
     """Take a campaign's slips out of every hand: an intent on their messages finds nothing."""
     await connection.execute(
-        "UPDATE dispatcher.slip SET epoch = 0 WHERE brand_id = $1 AND queue_id = $2 AND epoch > 0",
+        _TAKE_AWAY,
         brand_id,
         campaign_id,
     )
