@@ -11,7 +11,7 @@ leave a message in flight that nobody will ever settle.
 import asyncio
 import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 from uuid import UUID
@@ -79,43 +79,38 @@ class Settler:
         """Write to `database`, free slots of `window`."""
         self._database = database
         self._window = window
-        self._waiting: list[Settled] = []
+        self._waiting: dict[_Key, list[Settled]] = {}
         self._came = asyncio.Event()
         self._storing: dict[_Key, asyncio.Task[None]] = {}
 
     def put(self, settled: Settled) -> None:
         """Take over one settlement; its slot comes back when it is stored."""
-        self._waiting.append(settled)
-        self._came.set()
+        key = settled.brand_id, settled.message.day
+        self._waiting.setdefault(key, []).append(settled)
+        if key not in self._storing:
+            self._came.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write down what comes until `stop` is set and nothing is left."""
         async with asyncio.TaskGroup() as tasks:
             while not (stop.is_set() and not self._waiting and self._window.used == 0):
                 self._came.clear()
-                for key, group in self._next().items():
+                for key, group in self._next():
                     self._storing[key] = tasks.create_task(self._store(key, group))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK):
                         await self._came.wait()
 
-    def _next(self) -> dict[_Key, list[Settled]]:
+    def _next(self) -> list[tuple[_Key, list[Settled]]]:
         """Take what can be stored now: one brand that has to wait holds up no other."""
-        groups: dict[_Key, list[Settled]] = {}
-        later: list[Settled] = []
-        for settled in self._waiting:
-            key = settled.brand_id, settled.message.day
-            room = len(groups[key]) < MOST if key in groups else self._room(key, groups)
-            if room:
-                groups.setdefault(key, []).append(settled)
-            else:
-                later.append(settled)
-        self._waiting = later
+        free = [key for key in self._waiting if key not in self._storing]
+        groups = []
+        for key in free[: _AT_ONCE - len(self._storing)]:
+            waiting = self._waiting.pop(key)
+            groups.append((key, waiting[:MOST]))
+            if rest := waiting[MOST:]:
+                self._waiting[key] = rest
         return groups
-
-    def _room(self, key: _Key, groups: Mapping[_Key, object]) -> bool:
-        """Say whether one more transaction may begin, about this key."""
-        return key not in self._storing and len(self._storing) + len(groups) < _AT_ONCE
 
     async def _store(self, key: _Key, group: Sequence[Settled]) -> None:
         """Store one group, however often it takes: the statement can be repeated."""
