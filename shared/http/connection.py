@@ -20,10 +20,11 @@ from shared.http.errors import Lost, NotSent, SendingError, StartedTooLate
 from shared.http.response import Response
 
 _RESET = struct.pack("ii", 1, 0)
-# When the connection was used, or any of this loop was heard of, less than this many seconds ago,
+# When the connection was used, or any of this loop was heard of, less than so many seconds ago,
 # nobody asks the kernel: an unread end of the stream is newer than that, and is news that the event
 # loop brings in its next round. Asking costs as much as a fifth of the whole exchange.
 _FRESH = 0.01
+_HEARD = 0.05
 _HEAD_ALLOWANCE = 65_536
 
 
@@ -114,7 +115,7 @@ class Connection(asyncio.Protocol):
             return False
         if self._loop.time() - self.idle_since < _FRESH:
             return True
-        if clock.ticks() - self._ear.heard_at < _FRESH:
+        if clock.ticks() - self._ear.heard_at < _HEARD:
             return True
         try:
             # Whatever can be read now is the end of the stream or an answer to no question.

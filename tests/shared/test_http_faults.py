@@ -355,7 +355,8 @@ def test_a_connection_that_dies_in_the_instant_of_the_write(
     run: Run, monkeypatch: pytest.MonkeyPatch, how: Any, asks_the_kernel: bool, expected: str
 ) -> None:
     """The end has come and the loop has not heard of it: the kernel knows; unasked, lost."""
-    monkeypatch.setattr(connection_module, "_FRESH", -1.0 if asks_the_kernel else 60.0)
+    for name in ("_FRESH", "_HEARD"):
+        monkeypatch.setattr(connection_module, name, -1.0 if asks_the_kernel else 60.0)
 
     async def scenario(far: WireInThread) -> None:
         client = client_for(far.wire.port)
