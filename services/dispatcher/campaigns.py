@@ -203,7 +203,8 @@ async def finish_if_done(database: Database, brand_id: UUID, campaign_id: UUID) 
 async def _is_done(connection: asyncpg.Connection, brand_id: UUID, campaign_id: UUID) -> bool:
     expanded = await connection.fetchval(
         "SELECT true FROM dispatcher.campaign WHERE brand_id = $1 AND id = $2"
-        " AND status = 'running' AND expanded",
+        " AND status = 'running' AND expanded AND NOT EXISTS (SELECT FROM dispatcher.replay r"
+        "   WHERE r.brand_id = $1 AND r.campaign_id = $2 AND r.ended_at IS NULL)",
         brand_id,
         campaign_id,
     )

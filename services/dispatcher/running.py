@@ -15,6 +15,7 @@ from services.dispatcher import (
     expand,
     launch,
     refreshing,
+    replaying,
     taking_back,
     tally,
 )
@@ -72,6 +73,9 @@ def handlers(desk: Desk) -> Mapping[str, Handler]:
         await refreshing.ask(desk, item)
         return DONE
 
+    async def replay(item: Item) -> timedelta | None:
+        return await replaying.go_on(desk, item.brand_id, item.subject_id)
+
     return {
         "launch": launch_it,
         "expand": expand_it,
@@ -82,6 +86,7 @@ def handlers(desk: Desk) -> Mapping[str, Handler]:
         "opted_out": opted_out,
         "bad_content": bad_content,
         "refresh": refresh,
+        "replay": replay,
     }
 
 

@@ -31,6 +31,7 @@ Kind = Literal[
     "refresh",
     "end",
     "take_back",
+    "replay",
 ]
 
 LEASE = timedelta(seconds=15)

@@ -9,6 +9,7 @@ from services.gateway.examples import (
     LATER,
     MESSAGE,
     QUEUED,
+    REPLAY_ID,
     STORY_ID,
 )
 from services.gateway.media_examples import ENDING
@@ -142,6 +143,15 @@ PREFLIGHT: Final = {
     "findings": [],
 }
 CAMPAIGN_TEST: Final = {"addresses": ["123456789"]}
+REPLAY_IN: Final = {"statuses": ["refused"], "reasons": ["not_found"]}
+REPLAY: Final = {
+    **REPLAY_IN,
+    "id": REPLAY_ID,
+    "campaign_id": CAMPAIGN_ID,
+    "created_at": LATER,
+    "queued": 42,
+    "ended_at": None,
+}
 TEST_SENDS: Final = {
     "items": [
         {

@@ -38,6 +38,9 @@ from shared.contracts.campaigns import (
     CampaignTest,
     Media,
     Preflight,
+    Replay,
+    ReplayIn,
+    Replays,
     SentTests,
     Story,
     StoryChange,
@@ -205,6 +208,18 @@ class DispatcherClient:
         """Send a campaign's story to some of the brand's own."""
         path = _path(brand_id, "campaigns", campaign_id, "tests", test_id)
         return await self._service.ask(SentTests, "PUT", path, body=test)
+
+    async def replay_campaign(
+        self, brand_id: UUID, campaign_id: UUID, replay_id: UUID, wanted: ReplayIn
+    ) -> Replay:
+        """Try a campaign's dead letters once more."""
+        path = _path(brand_id, "campaigns", campaign_id, "replays", replay_id)
+        return await self._service.ask(Replay, "PUT", path, body=wanted)
+
+    async def replays(self, brand_id: UUID, campaign_id: UUID) -> Replays:
+        """Say how far a campaign's replays are."""
+        path = _path(brand_id, "campaigns", campaign_id, "replays")
+        return await self._service.ask(Replays, "GET", path)
 
     async def step_campaign(self, brand_id: UUID, campaign_id: UUID, step: Step) -> Campaign:
         """Launch, pause, resume or cancel a campaign."""

@@ -295,3 +295,38 @@ class SentTests(Contract):
     """The messages of a test, by address and variant."""
 
     items: tuple[Message, ...]
+
+
+class ReplayIn(Contract):
+    """Which dead letters of a campaign are to be tried once more: what was surely not taken."""
+
+    statuses: Annotated[
+        tuple[Literal["refused", "withheld"], ...], Field(min_length=1, max_length=2)
+    ] = ("refused",)
+    """`refused` by the platform, or `withheld` by us. Whom a hold-out chose stays out of it."""
+    reasons: (
+        Annotated[
+            tuple[Annotated[str, Field(min_length=1, max_length=100)], ...],
+            Field(min_length=1, max_length=50),
+        ]
+        | None
+    ) = None
+    """Only for these reasons, as the messages tell them; for any when left out."""
+
+
+class Replay(ReplayIn):
+    """Dead letters on their way back to the queue. Everybody is asked about once more."""
+
+    id: UUID
+    campaign_id: UUID
+    created_at: datetime
+    queued: int = 0
+    """How many messages wait again because of it."""
+    ended_at: datetime | None = None
+    """Since then all that there were when it was asked for have been looked at."""
+
+
+class Replays(Contract):
+    """The replays of a campaign, the newest first."""
+
+    items: tuple[Replay, ...]

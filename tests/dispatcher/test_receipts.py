@@ -198,6 +198,25 @@ async def test_a_refusal_says_why(rig: Rig) -> None:
     assert [e.data["reason"] for e in await rig.events("message.refused")] == ["131049"]
 
 
+async def test_what_was_refused_and_sent_once_more_is_not_refused_by_the_old_word(
+    rig: Rig,
+) -> None:
+    message_id = await sending(rig)
+    await settle(rig, message_id)
+    await rig.dispatcher.receipts(rig.brand_id, [receipt(rig, "refused", code="131049")])
+    refused = await state(rig, message_id)
+    await rig.sql(
+        "UPDATE dispatcher.message SET status = 'sending', part = 0, attempt_id = $1", new_id()
+    )
+    await settle(rig, message_id, platform_id="wamid.2")
+    await rig.dispatcher.receipts(rig.brand_id, [receipt(rig, "sent", "wamid.2")])
+    sent = await state(rig, message_id)
+    await rig.dispatcher.receipts(rig.brand_id, [receipt(rig, "delivered", "wamid.2")])
+
+    assert (refused, sent) == ("refused", "sent")
+    assert await state(rig, message_id) == "delivered"
+
+
 async def test_what_was_unknown_becomes_known(rig: Rig) -> None:
     message_id = await sending(rig)
     await settle(rig, message_id)

@@ -41,7 +41,8 @@ FIRST_DAY = (
     "create_callback list_callbacks get_callback rotate_callback_secret "
     "create_message get_message get_message_proof "
     "create_campaign list_campaigns get_campaign preflight_campaign test_campaign "
-    "launch_campaign pause_campaign resume_campaign list_campaign_messages cancel_campaign "
+    "launch_campaign pause_campaign resume_campaign list_campaign_messages "
+    "replay_campaign list_campaign_replays cancel_campaign "
     "list_events redeliver_callback replay_event list_callback_attempts erase_person "
     "change_callback delete_callback delete_story delete_account revoke_key "
 )

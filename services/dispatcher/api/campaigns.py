@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from services.dispatcher import campaigns, drafts, reports
+from services.dispatcher import campaigns, drafts, replaying, reports
 from services.dispatcher.api.parameters import (
     MOST,
     Cursor,
@@ -26,6 +26,9 @@ from shared.contracts.campaigns import (
     CampaignItem,
     CampaignTest,
     Preflight,
+    Replay,
+    ReplayIn,
+    Replays,
     SentTests,
 )
 from shared.contracts.messages import Message, MessageStatus
@@ -103,6 +106,23 @@ async def cancel(desk: TheDesk, brand_id: UUID, campaign_id: UUID) -> Campaign:
     await campaigns.cancel(desk.database, brand_id, campaign_id)
     desk.nudge_work()
     return await campaigns.read(desk.database, brand_id, campaign_id)
+
+
+@router.put("/{campaign_id}/replays/{replay_id}")
+async def replay(
+    desk: TheDesk, brand_id: UUID, campaign_id: UUID, replay_id: UUID, wanted: ReplayIn
+) -> Replay:
+    """Try its dead letters once more; a repeat changes nothing."""
+    begun = await replaying.begin(desk, brand_id, campaign_id, replay_id, wanted)
+    desk.nudge_work()
+    return begun
+
+
+@router.get("/{campaign_id}/replays")
+async def replays(desk: TheDesk, brand_id: UUID, campaign_id: UUID) -> Replays:
+    """Say how far its replays are, the newest first."""
+    found = await replaying.of_campaign(desk, brand_id, campaign_id)
+    return Replays(items=tuple(found))
 
 
 @router.get("/{campaign_id}/messages")

@@ -132,12 +132,15 @@ FROM dispatcher.message m
 JOIN dispatcher.account acc ON acc.brand_id = $1 AND acc.id = m.account_id
 WHERE m.brand_id = $1 AND m.id = ANY($2) ORDER BY m.id FOR UPDATE OF m
 """
+# Of what was sent once more, the last word is that about the last time.
 _WORDS = """
 SELECT r.message_id, a.part, r.status, r.code
 FROM dispatcher.receipt r
 JOIN dispatcher.attempt a ON a.brand_id = $1 AND a.message_id = r.message_id
     AND a.platform_ids <> '{}' AND a.platform_ids[1] = r.platform_id
-WHERE r.brand_id = $1 AND r.message_id = ANY($2)
+WHERE r.brand_id = $1 AND r.message_id = ANY($2) AND NOT EXISTS (
+    SELECT FROM dispatcher.attempt b WHERE b.brand_id = $1 AND b.message_id = a.message_id
+        AND b.part = a.part AND b.outcome = 'sent' AND b.started_at > a.started_at)
 """
 _CHANGE = """
 UPDATE dispatcher.message m SET status = x.status, updated_at = now(),

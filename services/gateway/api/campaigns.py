@@ -11,7 +11,16 @@ from services.gateway.examples import worked
 from services.gateway.gate import Gate, needs
 from services.gateway.house import By, Cursor, Limit, NewId, Parts
 from shared.clients.dispatcher_answers import CampaignPage, MessagePage
-from shared.contracts.campaigns import Campaign, CampaignIn, CampaignTest, Preflight, SentTests
+from shared.contracts.campaigns import (
+    Campaign,
+    CampaignIn,
+    CampaignTest,
+    Preflight,
+    Replay,
+    ReplayIn,
+    Replays,
+    SentTests,
+)
 from shared.contracts.messages import MessageStatus
 
 router = APIRouter(tags=["campaigns"], route_class=Gate)
@@ -98,6 +107,29 @@ async def resume_campaign(campaign_id: UUID, house: Parts, by: By) -> Campaign:
 async def cancel_campaign(campaign_id: UUID, house: Parts, by: By) -> Campaign:
     """End a campaign: what waits is cancelled, what was sent stays sent."""
     return await house.dispatcher.step_campaign(by.brand_id, campaign_id, "cancel")
+
+
+@router.post(
+    "/v1/campaigns/{campaign_id}/replay",
+    **worked(told.REPLAY, given=told.REPLAY_IN, status=201),
+)
+@needs("campaigns:write", creates=True)
+async def replay_campaign(
+    campaign_id: UUID, replay: ReplayIn, house: Parts, by: By, replay_id: NewId
+) -> Replay:
+    """Try dead letters once more: what a platform refused, or what was withheld.
+
+    Only what was surely not taken, so nobody gets anything twice. Everybody is asked about again:
+    who said no meanwhile gets nothing. A finished campaign runs again until they are done.
+    """
+    return await house.dispatcher.replay_campaign(by.brand_id, campaign_id, replay_id, replay)
+
+
+@router.get("/v1/campaigns/{campaign_id}/replays", **worked({"items": [told.REPLAY]}))
+@needs("campaigns:read")
+async def list_campaign_replays(campaign_id: UUID, house: Parts, by: By) -> Replays:
+    """Say how far a campaign's last fifty replays are, the newest first."""
+    return await house.dispatcher.replays(by.brand_id, campaign_id)
 
 
 @router.get("/v1/campaigns/{campaign_id}/messages", **worked(examples.page(examples.MESSAGE)))
