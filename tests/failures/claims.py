@@ -11,7 +11,7 @@ from tests.failures.brand import Brand
 
 _LINE = re.compile(r"^\d{4}-\d\d-\d\d .*?duration: (\d+\.\d+) ms  (?:execute|statement)", re.DOTALL)
 _BEGINS = re.compile(r"\n(?=\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
-_CLAIM = re.compile(r"WITH next AS MATERIALIZED.*UPDATE dispatcher\.slip", re.DOTALL)
+_CLAIM = re.compile(r"next AS MATERIALIZED.*UPDATE dispatcher\.slip", re.DOTALL)
 """A claim takes slips into a hand (`queries/slips.py`)."""
 
 
