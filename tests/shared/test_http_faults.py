@@ -221,6 +221,7 @@ def test_a_long_body_stuck_in_the_wire_is_lost(run: Run, passes: Any) -> None:
             said = await post(client, wire.port, body=[b"x" * 8_000_000] * 2, timeout=SHORT)
 
             hold(said, "lost:answer_timeout", wire)
+            assert wire.proxy.connections == 1
             await client.close()
 
     run(scenario())
