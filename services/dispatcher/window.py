@@ -60,24 +60,18 @@ class Window:
             return taken
         loop = asyncio.get_running_loop()
         slots: asyncio.Future[int] = loop.create_future()
-        self._waiting.append(waiting := _Waiting(lane_id, wanted, slots))
+        # Who gives up or is cancelled is left in the line, and passed over when slots come back.
+        self._waiting.append(_Waiting(lane_id, wanted, slots))
         # A fifth of what `asyncio.timeout` costs, and lanes wait some hundred times a second.
-        timer = loop.call_later(within, self._give_up, waiting)
+        timer = loop.call_later(within, _give_up, slots)
         try:
             return await slots
         except asyncio.CancelledError:
             if not slots.cancelled():
                 self.give({lane_id: slots.result()})
-            else:
-                self._waiting.remove(waiting)
             raise
         finally:
             timer.cancel()
-
-    def _give_up(self, waiting: _Waiting) -> None:
-        if not waiting.slots.done():
-            self._waiting.remove(waiting)
-            waiting.slots.set_result(0)
 
     def give(self, slots: Mapping[UUID, int]) -> None:
         """Give slots back, so many of each lane's."""
@@ -101,9 +95,15 @@ class Window:
         still: deque[_Waiting] = deque()
         while self._waiting:
             waiting = self._waiting.popleft()
-            done = waiting.slots.done()
-            if not done and (taken := self.take_now(waiting.lane_id, waiting.wanted)):
+            if waiting.slots.done():
+                continue
+            if taken := self.take_now(waiting.lane_id, waiting.wanted):
                 waiting.slots.set_result(taken)
             else:
                 still.append(waiting)
         self._waiting = still
+
+
+def _give_up(slots: asyncio.Future[int]) -> None:
+    if not slots.done():
+        slots.set_result(0)

@@ -91,6 +91,7 @@ async def test_who_waits_too_long_gets_none_and_leaves_the_line():
 
     window.give({A: 1})
     assert window.used == 0
+    assert await window.take(C, 1, within=60) == 1
 
 
 async def test_a_lane_is_empty_when_its_last_slot_is_back():
